@@ -1,0 +1,220 @@
+"""The SQL schema, once, for SQLite and PostgreSQL.
+
+The migrations create exactly this; a test compares the two. Times are microseconds since 1970 in UTC.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    text,
+)
+
+__all__ = [
+    "api_keys",
+    "deployment",
+    "documents",
+    "login_links",
+    "logs",
+    "metadata",
+    "organisations",
+    "policies",
+    "policy_versions",
+    "records",
+]
+
+metadata: Final = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    },
+)
+
+deployment: Final = Table(
+    "deployment",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("name", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    # Grows with every change of the control tables; each changed row carries the number of its change.
+    Column("revision", BigInteger, nullable=False),
+)
+
+organisations: Final = Table(
+    "organisations",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("tier", Text, nullable=False),
+    Column("retention_days", Integer),
+    Column("created_at", BigInteger, nullable=False),
+    Column("revision", BigInteger, nullable=False, index=True),
+)
+
+api_keys: Final = Table(
+    "api_keys",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("org_id", Text, ForeignKey("organisations.id"), nullable=False, index=True),
+    Column("name", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("sha256", LargeBinary, nullable=False, unique=True),
+    Column("last4", Text, nullable=False),
+    Column("policy_slot", Integer),
+    Column("allowed_slots", Text, nullable=False),
+    Column("tags", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger),
+    Column("revoked_at", BigInteger),
+    Column("revision", BigInteger, nullable=False, index=True),
+)
+
+policies: Final = Table(
+    "policies",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("org_id", Text, ForeignKey("organisations.id"), nullable=False, index=True),
+    Column("name", Text, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("tag_slot", Integer),
+    Column("is_default", Boolean, nullable=False),
+    Column("is_active", Boolean, nullable=False),
+    Column("rules", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    Column("deleted_at", BigInteger),
+    Column("revision", BigInteger, nullable=False, index=True),
+)
+
+_ACTIVE: Final = policies.c.is_active & policies.c.deleted_at.is_(None)
+Index(
+    "uq_policies_active_slot",
+    policies.c.org_id,
+    policies.c.tag_slot,
+    unique=True,
+    sqlite_where=_ACTIVE & policies.c.tag_slot.is_not(None),
+    postgresql_where=_ACTIVE & policies.c.tag_slot.is_not(None),
+)
+Index(
+    "uq_policies_active_default",
+    policies.c.org_id,
+    unique=True,
+    sqlite_where=_ACTIVE & policies.c.is_default,
+    postgresql_where=_ACTIVE & policies.c.is_default,
+)
+
+policy_versions: Final = Table(
+    "policy_versions",
+    metadata,
+    Column("policy_id", Text, ForeignKey("policies.id"), primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("sha256", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+)
+
+# What a record names by hash: policies, catalogues. Never changed, never deleted.
+documents: Final = Table(
+    "documents",
+    metadata,
+    Column("sha256", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+)
+
+login_links: Final = Table(
+    "login_links",
+    metadata,
+    Column("sha256", LargeBinary, primary_key=True),
+    Column("key_id", Text, ForeignKey("api_keys.id"), nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+)
+
+# The head of every log: what an append locks, checks and renews.
+logs: Final = Table(
+    "logs",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("org_id", Text, nullable=False),  # empty for the deployment's own log
+    Column("log", Text, nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("origin", Text, nullable=False, unique=True),
+    Column("frozen", Boolean, nullable=False),  # an earlier generation: readable, never appended to
+    Column("size", BigInteger, nullable=False),
+    Column("last_time", BigInteger, nullable=False),
+    Column("frontier", LargeBinary, nullable=False),  # 32 bytes each, left to right
+    Column("seal", LargeBinary, nullable=False),
+    Index("uq_logs_open", "org_id", "log", unique=True, sqlite_where=text("NOT frozen"), postgresql_where=text("NOT frozen")),
+)
+
+# The newest records of every log, one row each. The canonical bytes are rebuilt from the row.
+records: Final = Table(
+    "records",
+    metadata,
+    Column("log_id", Integer, ForeignKey("logs.id"), primary_key=True),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("type", Text, nullable=False),
+    Column("log_time", BigInteger, nullable=False),
+    # What filters, reports and the order of lists go by: the log time, but in `imports` the source's claim.
+    Column("timestamp", BigInteger, nullable=False),
+    Column("leaf_hash", LargeBinary, nullable=False),
+    Column("salt", LargeBinary),
+    Column("openings", Text),  # after an erasure: {"commitments": {…}, "fieldKeys": {…}}
+    Column("detail", Text),  # fields of the types that are not decisions, as canonical JSON
+    Column("decision_seq", BigInteger),  # of an outcome
+    Column("id", Text),  # of decisions and events
+    Column("request_id", Text),
+    Column("model", Text),
+    Column("canonical_model", Text),
+    Column("upstream_model", Text),
+    Column("operation", Text),
+    Column("provider", Text),
+    Column("requested_provider", Text),
+    Column("policy_id", Text),
+    Column("policy_name", Text),
+    Column("policy_slot", Integer),
+    Column("policy_version", Integer),
+    Column("policy_sha256", Text),
+    Column("catalogue_sha256", Text),
+    Column("allowed", Boolean),
+    Column("enforcement", Text),
+    Column("violation_reasons", Text),  # JSON list, never NULL for a decision
+    Column("violation_codes", Text),
+    Column("source", Text),
+    Column("attempt", Integer),
+    Column("retry_count", Integer),
+    Column("occurred_at", BigInteger),
+    Column("actor", Text),
+    Column("api_key_id", Text),
+    Column("client_request_id", Text),
+    Column("ip_address", Text),
+    Column("request_sha256", Text),
+    Column("source_id", Text),
+    Column("tags", Text),  # JSON list
+    Column("user_name", Text),
+    Column("user_agent", Text),
+    Index("ix_records_log_id_timestamp", "log_id", "timestamp"),
+    sqlite_with_rowid=False,
+)
+Index("ix_records_log_id_id", records.c.log_id, records.c.id, sqlite_where=records.c.id.is_not(None), postgresql_where=records.c.id.is_not(None))
+Index(
+    "ix_records_log_id_decision_seq",
+    records.c.log_id,
+    records.c.decision_seq,
+    sqlite_where=records.c.decision_seq.is_not(None),
+    postgresql_where=records.c.decision_seq.is_not(None),
+)
