@@ -88,8 +88,12 @@ def test_an_unknown_filter_is_refused_with_the_nearest() -> None:
 
 @pytest.mark.parametrize(
     ("start", "end"),
-    [("2025-01-11", "2025-01-10"), ("2025-01-11T00:00:01Z", "2025-01-11T00:00:00Z"), ("2025-01-11T00:00:00Z", "2025-01-10")],
-)  # fmt: skip
+    [
+        ("2025-01-11", "2025-01-10"),
+        ("2025-01-11T00:00:01Z", "2025-01-11T00:00:00Z"),
+        ("2025-01-11T00:00:00Z", "2025-01-10"),
+    ],
+)
 def test_an_end_before_its_start_is_refused(start: str, end: str) -> None:
     """Swapped dates are an error, not an empty list."""
     with pytest.raises(InvalidInput, match="is before startDate") as caught:
