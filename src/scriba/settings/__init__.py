@@ -1,0 +1,11 @@
+"""What the operator decides: files and environment in, one immutable `Settings` out.
+
+Nothing else in the program reads the environment.
+"""
+
+from __future__ import annotations
+
+from scriba.settings.loading import load_settings
+from scriba.settings.model import Dialect, ProviderSettings, Settings
+
+__all__ = ["Dialect", "ProviderSettings", "Settings", "load_settings"]

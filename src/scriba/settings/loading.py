@@ -1,0 +1,133 @@
+"""From layers of given values to `Settings`: known names, right types, one meaning."""
+
+from __future__ import annotations
+
+import os
+import re
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final, Literal
+from urllib.parse import urlsplit
+
+import msgspec
+
+from scriba.settings.model import Settings
+from scriba.settings.providers import KeyVariables, ProviderTable, read_providers
+from scriba.settings.sources import CONFIG_VARIABLE, DEFAULTS, Layer, read_environment, read_file
+from scriba.settings.table import check_names, malformed, read_table
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from scriba.errors import SettingsError
+
+__all__ = ["load_settings"]
+
+_DEPLOYMENT: Final = re.compile(r"[a-z0-9][a-z0-9._/-]{0,127}")
+_SCHEMES: Final = ("sqlite", "postgresql")
+
+
+class _General(msgspec.Struct):
+    """The settings outside all tables, as they are written."""
+
+    data_dir: Annotated[str, msgspec.Meta(min_length=1)]
+    database_url: str
+    database_url_file: str
+    deployment: str
+    host: Annotated[str, msgspec.Meta(min_length=1)]
+    port: Annotated[int, msgspec.Meta(ge=0, le=65_535)]
+    workers: Annotated[int, msgspec.Meta(ge=1, le=1_024)]
+    trusted_proxies: tuple[str, ...]
+    log_failure: Literal["refuse", "allow"]
+    max_body_bytes: Annotated[int, msgspec.Meta(ge=1_024, le=2**31)]
+    drain_seconds: Annotated[int, msgspec.Meta(ge=0, le=3_600)]
+
+
+def load_settings(
+    path: Path | None = None, environ: Mapping[str, str] = os.environ, *, key_variables: KeyVariables | None = None
+) -> Settings:
+    """Read defaults, file and environment, in this order; the last one that names a setting wins.
+
+    :param path: the settings file; else the one SCRIBA_CONFIG names, else `scriba.toml` if it is there
+    :param key_variables: the providers of the catalogue and the customary variables of their keys, most common
+        first. Those whose variable is set are in `Settings.providers` even without a table. If None, names of
+        providers are not checked.
+
+    Raises `SettingsError`, which names the setting, its place and the nearest known one.
+    """
+    file = _settings_file(path, environ)
+    layer = _layers(file, environ, key_variables or {})
+    check_names(layer, _General, ProviderTable)
+    general = read_table(layer, (), _General)
+    return Settings(
+        file=file,
+        data_dir=Path(general.data_dir),
+        database_url=_database_url(layer, general),
+        deployment=_deployment(layer, general),
+        host=general.host,
+        port=general.port,
+        workers=general.workers,
+        trusted_proxies=tuple(_network(layer, text) for text in general.trusted_proxies),
+        log_failure=general.log_failure,
+        max_body_bytes=general.max_body_bytes,
+        drain_seconds=general.drain_seconds,
+        providers=read_providers(layer, environ, key_variables),
+    )
+
+
+def _settings_file(path: Path | None, environ: Mapping[str, str]) -> Path | None:
+    if path is not None:
+        return path
+    if named := environ.get(CONFIG_VARIABLE):
+        return Path(named)
+    usual = Path("scriba.toml")
+    return usual if usual.exists() else None
+
+
+def _layers(file: Path | None, environ: Mapping[str, str], known: Collection[str]) -> Layer:
+    layer = read_file(DEFAULTS) | (read_file(file) if file else {})
+    names = {*known, *(path[1] for path in layer if path[0] == "providers")}
+    layer |= read_environment(environ, names)
+    keys = {given.value for path, given in layer.items() if path[-1] == "api_key_env"}
+    return {path: given for path, given in layer.items() if given.place not in keys}
+
+
+def _database_url(layer: Layer, general: _General) -> str:
+    place = "database_url_file" if general.database_url_file else "database_url"
+    if general.database_url_file and general.database_url:
+        raise malformed(layer, ("database_url_file",), "and database_url are both set; keep one of them")
+    url = general.database_url or f"sqlite:///{Path(general.data_dir) / 'scriba.db'}"
+    if general.database_url_file:
+        url = _text_of_file(layer, general)
+    parts = urlsplit(url)
+    if parts.scheme.partition("+")[0] not in _SCHEMES:
+        raise malformed(layer, (place,), "must begin with sqlite:/// or postgresql://")
+    if parts.password and place == "database_url" and not layer[place,].is_text:
+        raise _password_in_file(layer)
+    return url
+
+
+def _text_of_file(layer: Layer, general: _General) -> str:
+    try:
+        return Path(general.database_url_file).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise malformed(layer, ("database_url_file",), f"cannot be read: {error}") from error
+
+
+def _password_in_file(layer: Layer) -> SettingsError:
+    error = malformed(layer, ("database_url",), "holds a password, which has no place in a settings file")
+    error.hint = "Set SCRIBA_DATABASE_URL, or put the URL into a file and name it in database_url_file."
+    return error
+
+
+def _deployment(layer: Layer, general: _General) -> str:
+    if general.deployment and not _DEPLOYMENT.fullmatch(general.deployment):
+        raise malformed(layer, ("deployment",), "may have lower-case letters, digits and .-_/ and at most 128 of them")
+    return general.deployment
+
+
+def _network(layer: Layer, text: str) -> IPv4Network | IPv6Network:
+    try:
+        return ip_network(text)
+    except ValueError as error:
+        raise malformed(layer, ("trusted_proxies",), f"must list addresses or networks: {error}") from None
