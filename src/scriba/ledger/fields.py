@@ -69,6 +69,7 @@ class Form:
         self.hidden: Final = hidden
         self.names: Final = frozenset(field.name for field in fields)
         self._check: Final = check
+        self._writers: Final = tuple((field.name, field.kind.write, field.required) for field in fields)
         self._values: Final = _getter([field.attribute for field in fields])
 
     def write(self, record: Record) -> dict[str, Any]:
@@ -77,11 +78,11 @@ class Form:
         :raises InvalidRecord: naming the field
         """
         written: dict[str, Any] = {}
-        for (name, _, kind, required), value in zip(self.fields, self._values(record), strict=True):
+        for (name, write, required), value in zip(self._writers, self._values(record), strict=True):
             if not value and not isinstance(value, int):
                 if required:
                     raise InvalidRecord(name, "is missing")
-            elif (encoded := kind.write(value, name)) is not None:
+            elif (encoded := write(value, name)) is not None:
                 written[name] = encoded
         self._check_whole(record)
         return written
