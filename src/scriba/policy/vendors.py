@@ -1,0 +1,38 @@
+"""The names that a policy's provider lists may hold: providers, and makers of models that are no providers."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from scriba.policy.catalogue import Catalogue
+    from scriba.policy.models import Models
+
+__all__ = ["Vendors", "nearest"]
+
+
+class Vendors:
+    """The vendors of one catalogue, the providers configured in it included, and of one file of models."""
+
+    def __init__(self, catalogue: Catalogue, models: Models) -> None:
+        makers = {maker: maker for maker in models.developers}
+        configured = {one.id.lower(): one.id for one in catalogue.configured}
+        self._ids = makers | configured | catalogue.ids
+
+    def id_of(self, name: str) -> str:
+        """Return the id that `name` (an id or alias in any case) stands for, or ""."""
+        return self._ids.get(name.lower(), "")
+
+    def nearest(self, name: str) -> str:
+        """Return the known name that looks most like `name`, or ""."""
+        return nearest(name, self._ids)
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return the name of `known` that looks most like `name`, or "" if none comes near."""
+    by_lower = {one.lower(): one for one in known}
+    found = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.6)
+    return by_lower[found[0]] if found else ""
