@@ -212,7 +212,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, tag="event"):
 
     id: str
     action: str
-    target: str
+    target: str = ""
     detail: dict[str, object] = {}
     head: TreeHead | None = None
     hidden: Hidden = Hidden()
