@@ -48,8 +48,8 @@ Value: TypeAlias = str | tuple[str, ...]
 MAX_VALUE: Final = 1024
 """Bytes of a hidden text."""
 
-_MAX_TAGS: Final = 32
-_MAX_TAG: Final = 128
+MAX_TAGS: Final = 32
+MAX_TAG: Final = 128
 
 # HMAC pads a key to the 64 bytes of a SHA-256 block and masks it (RFC 2104). Doing that once a record, by
 # plain hashes, takes about half the time of `hmac.digest` for each field.
@@ -75,12 +75,12 @@ def check_hidden(hidden: Hidden, allowed: frozenset[str]) -> None:
         if isinstance(value, str):
             check_text(value, name, MAX_VALUE)
             continue
-        if len(value) > _MAX_TAGS:
-            raise InvalidRecord(name, f"has {len(value)} members; the limit is {_MAX_TAGS}")
+        if len(value) > MAX_TAGS:
+            raise InvalidRecord(name, f"has {len(value)} members; the limit is {MAX_TAGS}")
         for tag in value:
             if not tag:
                 raise InvalidRecord(name, "has an empty member")
-            check_text(tag, name, _MAX_TAG)
+            check_text(tag, name, MAX_TAG)
 
 
 def commitments(hidden: Hidden, salt: bytes) -> dict[str, str]:
@@ -97,7 +97,7 @@ def commitments(hidden: Hidden, salt: bytes) -> dict[str, str]:
     made = {}
     for name, value in values.items():
         key = sha256(outer + sha256(inner + _LABELS[name]).digest()).digest().ljust(_BLOCK, b"\x00")
-        digest = sha256(key.translate(_INNER) + _encoded(value)).digest()
+        digest = sha256(key.translate(_INNER) + _encoded(value, name)).digest()
         made[name] = sha256(key.translate(_OUTER) + digest).hexdigest()
     return made
 
@@ -124,7 +124,7 @@ def commit(key: bytes, value: Value) -> str:
     :raises InvalidRecord: if the key does not have 32 bytes (HMAC would pad a shorter one with zeros)
     """
     _check_length("fieldKey", key, KEY_SIZE)
-    return hmac.digest(key, _encoded(value), sha256).hex()
+    return hmac.digest(key, _encoded(value, "value"), sha256).hex()
 
 
 def opens(commitment: str, key: bytes, value: Value) -> bool:
@@ -158,11 +158,11 @@ def _key_of(name: str, salt: bytes, keys: Mapping[str, str]) -> bytes:
         raise InvalidRecord("fieldKey", f"of {name} is not hexadecimal") from error
 
 
-def _encoded(value: Value) -> bytes:
+def _encoded(value: Value, name: str) -> bytes:
     try:
         return value.encode() if isinstance(value, str) else encode(value)
     except UnicodeEncodeError as error:
-        raise InvalidRecord("hidden", "holds half of a surrogate pair") from error
+        raise InvalidRecord(name, "holds half of a surrogate pair") from error
 
 
 def _check_length(name: str, value: bytes, size: int) -> None:
