@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "KEY_SIZE",
+    "MAX_TAG",
+    "MAX_TAGS",
     "MAX_VALUE",
     "SALT_SIZE",
     "Value",
@@ -49,7 +51,10 @@ MAX_VALUE: Final = 1024
 """Bytes of a hidden text."""
 
 MAX_TAGS: Final = 32
+"""Tags that a record holds."""
+
 MAX_TAG: Final = 128
+"""Bytes of a tag."""
 
 # HMAC pads a key to the 64 bytes of a SHA-256 block and masks it (RFC 2104). Doing that once a record, by
 # plain hashes, takes about half the time of `hmac.digest` for each field.

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import msgspec
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from scriba.policy.rules import Policy
 
-    from scriba.policy.rules import Policy
-
-__all__ = ["TIERS", "ApiKey", "Appended", "ControlState", "LogId", "LogName", "Organisation", "Role"]
+__all__ = [
+    "COMMAND_LINE",
+    "TIERS",
+    "Actor",
+    "ApiKey",
+    "Appended",
+    "ControlState",
+    "LogId",
+    "LogName",
+    "Organisation",
+    "Role",
+]
 
 TIERS: Final[Mapping[str, int]] = MappingProxyType({"free": 7, "pro": 30, "enterprise": 90})
 """Retention of each tier, in days."""
@@ -91,3 +100,18 @@ class ControlState(msgspec.Struct, frozen=True, kw_only=True):
     organisations: Mapping[str, Organisation]
     keys: Mapping[bytes, ApiKey]
     policies: Mapping[str, tuple[Policy, ...]]
+
+
+class Actor(msgspec.Struct, frozen=True, kw_only=True):
+    """Who changes something, as the event about it says.
+
+    :param name: the id of an API key, or `cli` for whoever runs the command line on the server
+    """
+
+    name: str
+    ip_address: str = ""
+    user_agent: str = ""
+
+
+COMMAND_LINE: Final = Actor(name="cli")
+"""Whoever can run commands on the server itself."""

@@ -49,6 +49,7 @@ deployment: Final = Table(
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("name", Text, nullable=False),
     Column("created_at", BigInteger, nullable=False),
+    Column("guarded", Boolean, nullable=False),  # the guard outside the database has been written once
     # Grows with every change of the control tables; each changed row carries the number of its change.
     Column("revision", BigInteger, nullable=False),
 )
@@ -101,21 +102,22 @@ policies: Final = Table(
     Column("revision", BigInteger, nullable=False, index=True),
 )
 
-_ACTIVE: Final = policies.c.is_active & policies.c.deleted_at.is_(None)
+_ONE_SLOT: Final = text("is_active AND deleted_at IS NULL AND tag_slot IS NOT NULL")
+_ONE_DEFAULT: Final = text("is_active AND deleted_at IS NULL AND is_default")
 Index(
     "uq_policies_active_slot",
     policies.c.org_id,
     policies.c.tag_slot,
     unique=True,
-    sqlite_where=_ACTIVE & policies.c.tag_slot.is_not(None),
-    postgresql_where=_ACTIVE & policies.c.tag_slot.is_not(None),
+    sqlite_where=_ONE_SLOT,
+    postgresql_where=_ONE_SLOT,
 )
 Index(
     "uq_policies_active_default",
     policies.c.org_id,
     unique=True,
-    sqlite_where=_ACTIVE & policies.c.is_default,
-    postgresql_where=_ACTIVE & policies.c.is_default,
+    sqlite_where=_ONE_DEFAULT,
+    postgresql_where=_ONE_DEFAULT,
 )
 
 policy_versions: Final = Table(
@@ -144,6 +146,8 @@ login_links: Final = Table(
     Column("expires_at", BigInteger, nullable=False),
 )
 
+_OPEN: Final = text("NOT frozen")
+
 # The head of every log: what an append locks, checks and renews.
 logs: Final = Table(
     "logs",
@@ -158,7 +162,7 @@ logs: Final = Table(
     Column("last_time", BigInteger, nullable=False),
     Column("frontier", LargeBinary, nullable=False),  # 32 bytes each, left to right
     Column("seal", LargeBinary, nullable=False),
-    Index("uq_logs_open", "org_id", "log", unique=True, sqlite_where=text("NOT frozen"), postgresql_where=text("NOT frozen")),
+    Index("uq_logs_open", "org_id", "log", unique=True, sqlite_where=_OPEN, postgresql_where=_OPEN),
 )
 
 # The newest records of every log, one row each. The canonical bytes are rebuilt from the row.
@@ -167,14 +171,14 @@ records: Final = Table(
     metadata,
     Column("log_id", Integer, ForeignKey("logs.id"), primary_key=True),
     Column("seq", BigInteger, primary_key=True, autoincrement=False),
-    Column("type", Text, nullable=False),
     Column("log_time", BigInteger, nullable=False),
     # What filters, reports and the order of lists go by: the log time, but in `imports` the source's claim.
     Column("timestamp", BigInteger, nullable=False),
     Column("leaf_hash", LargeBinary, nullable=False),
+    Column("type", Text, nullable=False),
     Column("salt", LargeBinary),
     Column("openings", Text),  # after an erasure: {"commitments": {…}, "fieldKeys": {…}}
-    Column("detail", Text),  # fields of the types that are not decisions, as canonical JSON
+    Column("detail", Text),  # the types that are not decisions, as JSON
     Column("decision_seq", BigInteger),  # of an outcome
     Column("id", Text),  # of decisions and events
     Column("request_id", Text),
@@ -207,14 +211,17 @@ records: Final = Table(
     Column("tags", Text),  # JSON list
     Column("user_name", Text),
     Column("user_agent", Text),
-    Index("ix_records_log_id_timestamp", "log_id", "timestamp"),
     sqlite_with_rowid=False,
 )
-Index("ix_records_log_id_id", records.c.log_id, records.c.id, sqlite_where=records.c.id.is_not(None), postgresql_where=records.c.id.is_not(None))
+
+_WITH_ID: Final = text("id IS NOT NULL")
+_OUTCOME: Final = text("decision_seq IS NOT NULL")
+Index("ix_records_log_id_timestamp", records.c.log_id, records.c.timestamp)
+Index("ix_records_log_id_id", records.c.log_id, records.c.id, sqlite_where=_WITH_ID, postgresql_where=_WITH_ID)
 Index(
     "ix_records_log_id_decision_seq",
     records.c.log_id,
     records.c.decision_seq,
-    sqlite_where=records.c.decision_seq.is_not(None),
-    postgresql_where=records.c.decision_seq.is_not(None),
+    sqlite_where=_OUTCOME,
+    postgresql_where=_OUTCOME,
 )

@@ -1,0 +1,34 @@
+"""The keys of every log of a deployment, made when they are first needed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from scriba.ledger.keys import LogKeys
+from scriba.ledger.origin import Origin, parse_origin
+
+if TYPE_CHECKING:
+    from scriba.domain.secret import Secret
+
+__all__ = ["Keyring"]
+
+
+class Keyring:
+    """Derives and keeps the keys of logs. Safe to share between threads: at worst, keys are made twice.
+
+    :param secret: the deployment secret
+    """
+
+    def __init__(self, secret: Secret[bytes]) -> None:
+        self._secret = secret
+        self._keys: dict[str, LogKeys] = {}
+
+    def of(self, origin: Origin | str) -> LogKeys:
+        """Return the keys of the log with this origin.
+
+        :raises InvalidOrigin: it is not the name of a log
+        """
+        name = str(origin)
+        if (keys := self._keys.get(name)) is None:
+            keys = self._keys[name] = LogKeys(self._secret, parse_origin(name))
+        return keys

@@ -1,0 +1,92 @@
+"""The guard: the newest signed checkpoint of every log, kept outside the database.
+
+A database that is restored, failed over or deleted forgets records that were acknowledged. The guard does not:
+it is compared with the heads at every start. Files are replaced whole, so a crash leaves the old or the new one.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Final
+
+from scriba.errors import IntegrityError
+from scriba.ledger.origin import parse_origin
+from scriba.merkle.note import Checkpoint, InvalidNote, open_note, parse_checkpoint, parse_note, parse_vkey
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from scriba.ledger.keyring import Keyring
+
+__all__ = ["Guard"]
+
+_SUFFIX: Final = ".checkpoint"
+
+
+class Guard:
+    """A folder with one signed note for each log.
+
+    :param folder: is made when the first note is written
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def is_empty(self) -> bool:
+        """Whether no checkpoint was ever kept here."""
+        return next(self._files(), None) is None
+
+    def checkpoints(self, keyring: Keyring) -> Iterator[Checkpoint]:
+        """Read every checkpoint and check its signature.
+
+        :raises IntegrityError: a note is damaged, or another secret signed it
+        """
+        for file in sorted(self._files()):
+            try:
+                data = file.read_bytes()
+                keys = keyring.of(_checkpoint(data).origin)
+                yield parse_checkpoint(open_note(data, [parse_vkey(keys.vkeys[0])]).text)
+            except (InvalidNote, ValueError) as error:
+                raise IntegrityError(
+                    f"The checkpoint {file} is damaged, or was signed with another deployment secret.",
+                    hint="Put the file, or the secret that belongs to it, back from a backup.",
+                ) from error
+
+    def remember(self, note: str) -> None:
+        """Keep a checkpoint unless a larger one of its log is kept already. Call it with the log's head locked."""
+        checkpoint = _checkpoint(note.encode())
+        file = self._file(checkpoint.origin)
+        if file.exists() and _checkpoint(file.read_bytes()).size >= checkpoint.size:
+            return
+        file.parent.mkdir(parents=True, exist_ok=True)
+        fresh = file.with_suffix(f".{os.getpid()}.new")
+        with fresh.open("w", encoding="utf-8") as out:
+            out.write(note)
+            out.flush()
+            os.fsync(out.fileno())
+        fresh.replace(file)
+        _sync_folder(file.parent)
+
+    def _files(self) -> Iterator[Path]:
+        return self.folder.rglob(f"*{_SUFFIX}")
+
+    def _file(self, origin: str) -> Path:
+        parts = parse_origin(origin)
+        owner = self.folder / parts.org_id if parts.org_id else self.folder
+        return owner / f"{parts.log}-{parts.generation}{_SUFFIX}"
+
+
+def _checkpoint(note: bytes) -> Checkpoint:
+    return parse_checkpoint(parse_note(note).text)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the new name itself durable, where the system can."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,232 @@
+"""Opens the store: finds out whether what is here is one whole, and the newest there was.
+
+Three things belong together and are kept apart on purpose: the database, the deployment secret (which signs and
+seals, and is never in the database) and the guard (which remembers how far the logs had come). If one of them is
+gone or older than the others, nothing is written, and the message says what was found and the ways out.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import insert, select, update
+
+from scriba.domain.ids import mint_id
+from scriba.domain.record import LogStart
+from scriba.domain.secret import Secret
+from scriba.errors import IntegrityError, SettingsError
+from scriba.ledger.keyring import Keyring
+from scriba.ledger.origin import Origin
+from scriba.ledger.seal import check_seal, load_head
+from scriba.storage.hot import HotLogs
+from scriba.storage.model import LogId, LogName
+from scriba.storage.schema import migrate, schema_state
+from scriba.storage.tables import deployment, logs
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sqlalchemy import Row
+
+    from scriba.merkle.note import Checkpoint
+    from scriba.storage.database import Database
+    from scriba.storage.guard import Guard
+
+__all__ = ["Store", "make_secret", "open_store", "read_secret"]
+
+SECRET_BYTES: Final = 32
+_DEPLOYMENT: Final = 1
+_RESET: Final = "or, if you only tried Scriba out, run `scriba db reset --yes`, which clears all three together."
+
+
+class Store:
+    """A database with its secret and its guard, found whole."""
+
+    def __init__(self, database: Database, keyring: Keyring, guard: Guard, deployment_name: str) -> None:
+        self.database = database
+        self.keyring = keyring
+        self.guard = guard
+        self.deployment = deployment_name
+        self.hot = HotLogs(database, keyring)
+
+    def sign_checkpoints(self) -> None:
+        """Sign the head of every log and keep it in the guard, if it grew since it was last signed."""
+        with self.database.read() as connection:
+            rows = connection.execute(select(logs.c.org_id, logs.c.log).where(logs.c.frozen.is_(False))).all()
+        for row in rows:
+            self.sign_checkpoint(LogId(row.org_id, LogName(row.log)))
+
+    def sign_checkpoint(self, log: LogId) -> None:
+        """Sign the head of one log. It stays locked meanwhile, so nothing can be in flight behind it."""
+        with self.database.write() as connection:
+            locked = self.hot.lock(connection, [log])[log]
+            keys = self.keyring.of(locked.origin)
+            self.guard.remember(keys.sign_checkpoint(locked.head.size, locked.head.root()))
+
+
+def open_store(database: Database, guard: Guard, secret_path: Path, name: str = "") -> Store:
+    """Open what is there, or found a new deployment if nothing is.
+
+    :param name: of a new deployment; empty for `scriba-<ulid>`
+    :raises IntegrityError: database, secret and guard do not belong together, or the database was rolled back
+    :raises SettingsError: another name than the deployment has, or a PostgreSQL without a secret
+    :raises StoreUnreachable: the database does not answer
+    """
+    founded = _deployment_name(database)
+    secret = read_secret(secret_path)
+    if founded is None:
+        return _found(database, guard, secret, secret_path, name)
+    if secret is None:
+        raise IntegrityError(
+            f"The deployment secret {secret_path} is missing. The logs in {database.name} are sealed and signed with "
+            "it, and no other secret can continue them.",
+            hint=f"Two ways out: put the file back from a backup, {_RESET}",
+        )
+    if name and name != founded:
+        raise SettingsError(
+            f"This deployment is called {founded!r}, and its logs carry that name for ever.",
+            param="deployment",
+            hint=f'Set deployment = "{founded}" or leave it empty.',
+        )
+    migrate(database)
+    store = Store(database, Keyring(secret), guard, founded)
+    _check_whole(store, secret_path)
+    return store
+
+
+def _found(database: Database, guard: Guard, secret: Secret[bytes] | None, secret_path: Path, name: str) -> Store:
+    """Begin a new deployment: schema, secret, name, its own log, guard."""
+    if not guard.is_empty():
+        raise IntegrityError(
+            f"The database {database.name} is empty, but the guard {guard.folder} remembers logs that were written: "
+            "the database was deleted, moved or replaced.",
+            hint=f"Two ways out: put the database back where it was, {_RESET}",
+        )
+    if secret is None and database.dialect == "postgresql":
+        raise SettingsError(
+            f"There is no deployment secret at {secret_path}.",
+            hint="Make one with `scriba init`, and give the same file to every machine that runs Scriba.",
+        )
+    keyring = Keyring(secret or make_secret(secret_path))
+    migrate(database)
+    with database.write() as connection:
+        if (founded := connection.execute(select(deployment.c.name)).scalar_one_or_none()) is None:
+            founded = name or mint_id("scriba").replace("_", "-")
+            connection.execute(
+                insert(deployment).values(
+                    id=_DEPLOYMENT,
+                    name=founded,
+                    created_at=database.clock(connection),
+                    guarded=False,
+                    revision=0,
+                ),
+            )
+            origin = Origin(founded, "", LogName.ADMIN.value)
+            start = LogStart(origin=str(origin), keys=keyring.of(origin).vkeys)
+            HotLogs(database, keyring).create(connection, LogId("", LogName.ADMIN), start)
+    store = Store(database, keyring, guard, founded)
+    _begin_guard(store)
+    return store
+
+
+def _begin_guard(store: Store) -> None:
+    """Write the first checkpoints, then say so in the database: from then on a missing guard is a finding."""
+    store.sign_checkpoints()
+    with store.database.write() as connection:
+        connection.execute(update(deployment).values(guarded=True))
+
+
+def _check_whole(store: Store, secret_path: Path) -> None:
+    with store.database.read() as connection:
+        guarded = connection.execute(select(deployment.c.guarded)).scalar_one()
+        heads = {row.origin: row for row in connection.execute(select(logs))}
+    for row in heads.values():
+        keys = store.keyring.of(row.origin)
+        try:
+            check_seal(load_head(row.size, row.last_time, bytes(row.frontier)), keys.head_key, bytes(row.seal))
+        except IntegrityError as error:
+            raise IntegrityError(
+                f"The head of the log {row.origin} does not carry our seal: either the database was changed from "
+                f"outside, or {secret_path} is not the secret that belongs to it.",
+                hint=f"Two ways out: put the database and the secret that belong together back, {_RESET}",
+            ) from error
+    if not guarded:
+        _begin_guard(store)  # the first start was interrupted
+    elif store.guard.is_empty():
+        raise IntegrityError(
+            f"The guard {store.guard.folder} is missing. Without it nobody can tell whether {store.database.name} is "
+            "the newest state of the log or an older one that was put back.",
+            hint=f"Two ways out: put the folder back from a backup, {_RESET}",
+        )
+    for checkpoint in store.guard.checkpoints(store.keyring):
+        _check_not_older(store, checkpoint, heads)
+
+
+def _check_not_older(store: Store, checkpoint: Checkpoint, heads: dict[str, Row[Any]]) -> None:
+    row = heads.get(checkpoint.origin)
+    size = row.size if row else 0
+    if row and size > checkpoint.size:
+        return  # grown since; the seal vouches for the head
+    if (
+        row
+        and size == checkpoint.size
+        and load_head(size, row.last_time, bytes(row.frontier)).root() == checkpoint.root
+    ):
+        return
+    raise IntegrityError(
+        f"The log {checkpoint.origin} has {size} records in {store.database.name}, but {checkpoint.size} were signed "
+        f"before, as the guard {store.guard.folder} shows: an older or another database was put in its place.",
+        hint=f"Two ways out: put the newer database back, {_RESET}",
+    )
+
+
+def _deployment_name(database: Database) -> str | None:
+    """Return the name of the deployment that lives in a database; None if it is new."""
+    if database.path is not None and not database.path.exists():
+        return None
+    with database.read() as connection:
+        if schema_state(connection)[0] is None:
+            return None
+        return connection.execute(select(deployment.c.name)).scalar_one_or_none()
+
+
+def read_secret(path: Path) -> Secret[bytes] | None:
+    """Read the deployment secret; None if there is no file.
+
+    :raises SettingsError: the file holds something else, or others may read it
+    """
+    try:
+        mode = path.stat().st_mode
+        text = path.read_text("ascii").strip()
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"The deployment secret {path} cannot be read: {error}.") from error
+    if os.name != "nt" and mode & 0o077:
+        raise SettingsError(f"Others may read the deployment secret {path}.", hint=f"Run: chmod 600 {path}")
+    try:
+        secret = bytes.fromhex(text)
+    except ValueError:
+        secret = b""
+    if len(secret) < SECRET_BYTES:
+        raise SettingsError(
+            f"The file {path} does not hold a deployment secret: it needs 64 hexadecimal digits or more."
+        )
+    return Secret(secret)
+
+
+def make_secret(path: Path) -> Secret[bytes]:
+    """Make a deployment secret in a new file that only its owner can read (mode 0600).
+
+    :raises FileExistsError: there is one already
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    secret = secrets.token_bytes(SECRET_BYTES)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        file.write(secret.hex() + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    return Secret(secret)
