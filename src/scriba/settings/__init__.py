@@ -7,5 +7,7 @@ from __future__ import annotations
 
 from scriba.settings.loading import load_settings
 from scriba.settings.model import Dialect, ProviderSettings, Settings
+from scriba.settings.passing import pass_on
+from scriba.settings.sources import DEFAULTS
 
-__all__ = ["Dialect", "ProviderSettings", "Settings", "load_settings"]
+__all__ = ["DEFAULTS", "Dialect", "ProviderSettings", "Settings", "load_settings", "pass_on"]

@@ -15,10 +15,18 @@ __all__ = ["clear"]
 
 
 def clear(database: Database) -> None:
-    """Drop every table of ours, all or none. A server that still runs gets errors from then on.
+    """Drop every table of ours, all or none, and the whole file of a SQLite database.
+
+    A server that still runs gets errors from then on, for its tables are gone.
 
     :raises StoreUnreachable: the database does not answer
     """
+    if database.path is not None and not database.path.exists():
+        return
     with database.write() as connection:
         metadata.drop_all(connection)
         connection.execute(text("DROP TABLE IF EXISTS alembic_version"))
+    if database.path is not None:
+        database.close()
+        for suffix in ("-wal", "-shm", ""):
+            database.path.with_name(database.path.name + suffix).unlink(missing_ok=True)

@@ -1,0 +1,51 @@
+"""The command line, `scriba`.
+
+Commands are loaded when they are called: help costs no imports, and `scriba verify` never loads the server.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from scriba import __version__
+from scriba.cli.command import LazyGroup
+from scriba.cli.failure import report
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["main", "root"]
+
+_COMMANDS = {
+    "serve": ("scriba.cli.serve:serve", "Start the server."),
+    "init": ("scriba.cli.init:init", "Write a commented scriba.toml."),
+    "org": ("scriba.cli.org:org", "Create and list organisations."),
+    "key": ("scriba.cli.key:key", "Create, list and revoke API keys."),
+    "log": ("scriba.cli.log:log", "Read the log."),
+    "verify": ("scriba.cli.verify:verify", "Verify that the logs are what was written."),
+    "doctor": ("scriba.cli.doctor:doctor", "Check settings, database, secret, upstreams, clock, disk and port."),
+    "db": ("scriba.cli.db:db", "Look after the database."),
+}
+
+
+@click.group(cls=LazyGroup, members=_COMMANDS, epilog="scriba serve --demo")
+@click.version_option(__version__, "-V", "--version", prog_name="scriba", message="%(prog)s %(version)s")
+def root() -> None:
+    """Scriba decides by policy which LLM requests may go where, and keeps a log of it that can be proved."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code.
+
+    0 is done, 1 is "no" (a verification found something), 2 is wrong use or settings, 3 is a system that does not
+    answer, 130 is Ctrl-C.
+    """
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        result = root.main(arguments, prog_name="scriba", standalone_mode=False)
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  # the edge of the program: what is unknown is raised again
+        return report(error, as_json="--json" in arguments)
+    return result if isinstance(result, int) else 0

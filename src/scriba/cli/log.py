@@ -1,0 +1,150 @@
+"""`scriba log`: the entries of the log."""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+import click
+import msgspec
+from rich.text import Text
+
+from scriba.audit.query import AuditLog
+from scriba.cli.command import Group
+from scriba.cli.opening import open_existing
+from scriba.cli.options import config_option, json_option, org_option
+from scriba.cli.show import print_json, print_table
+from scriba.domain.filter import parse_filters
+from scriba.domain.record import Enforcement
+from scriba.domain.window import DEFAULT_LIMIT, MAX_LIMIT
+from scriba.errors import NotFound
+from scriba.policy.reasons import short_reasons
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from scriba.audit.query import Detail, Entry, Page
+    from scriba.cli.opening import Opened
+
+__all__ = ["log"]
+
+_WORDS: Final = {"warn": Text("warned", style="yellow"), "soft_block": Text("rerouted", style="yellow")}
+_CAPITAL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+
+
+@click.group(cls=Group, epilog="scriba log query --org acme --allowed false --start-date 2025-01-01")
+def log() -> None:
+    """Read the log of decisions."""
+
+
+@log.command(epilog="scriba log query --org acme --provider openai --model 'gpt-4o*' --end-date 2025-01-31")
+@org_option
+@click.option("--policy-id", multiple=True, metavar="ID", help="The policy that was applied.")
+@click.option("--provider", multiple=True, metavar="NAME", help="The provider used, or asked for if refused.")
+@click.option("--model", multiple=True, metavar="NAME", help="The model asked for; * stands for any characters.")
+@click.option("--allowed", multiple=True, type=click.Choice(["true", "false"]), help="Only allowed or only refused.")
+@click.option("--enforcement", multiple=True, type=click.Choice([e.value for e in Enforcement]), help="Of the policy.")
+@click.option("--start-date", multiple=True, metavar="WHEN", help="From this day or moment on (UTC).")
+@click.option("--end-date", multiple=True, metavar="WHEN", help="Until the end of this day, or this moment (UTC).")
+@click.option("--limit", type=click.IntRange(1, MAX_LIMIT), default=DEFAULT_LIMIT, show_default=True, metavar="N")
+@click.option("--offset", type=click.IntRange(min=0), default=0, metavar="N", help="Entries to pass over.")
+@config_option
+@json_option
+def query(  # one for each option
+    *, org: str, config: Path | None, as_json: bool, limit: int, offset: int, **filters: tuple[str, ...]
+) -> None:
+    """List entries, newest first. Filters may be repeated; all must hold."""
+    asked = parse_filters({_camel(name): values for name, values in filters.items() if values})
+    with open_existing(config) as opened:
+        organisation = opened.control.find_organisation(org)
+        page = AuditLog(opened.store.database).list(organisation.id, asked, limit, offset)
+    if as_json:
+        print_json(_document(page))
+        return
+    if not page.entries:
+        click.echo(_nothing(page, organisation.name, is_filtered=any(filters.values())))
+        return
+    print_table(("Time (UTC)", "Decision", "Model", "Provider", "Policy", "Reasons", "Entry"), map(_row, page.entries))
+    last = page.offset + len(page.entries)
+    more = f" Next: --offset {last}" if page.has_more else ""
+    click.echo(f"{page.offset + 1} to {last} of {page.total} entries.{more}", err=True)
+
+
+@log.command(epilog="scriba log show audit_01jd8x4k2v7m9n3p5q6r8s0t1w")
+@click.argument("entry_id", metavar="ID")
+@click.option("--org", metavar="ORG", help="Id or name of the organisation [default: look in all].")
+@config_option
+@json_option
+def show(*, entry_id: str, org: str | None, config: Path | None, as_json: bool) -> None:
+    """Show one entry with everything that is known about it. ID is the entry's id."""
+    with open_existing(config) as opened:
+        detail = _find(opened, entry_id, org)
+    fields = detail.fields()
+    if as_json:
+        print_json(fields)
+        return
+    print_table(("", ""), [(name, text) for name, text in _lines(fields)])
+
+
+def _find(opened: Opened, entry_id: str, org: str | None) -> Detail:
+    audit_log = AuditLog(opened.store.database)
+    if org is not None:
+        return audit_log.get(opened.control.find_organisation(org).id, entry_id)
+    for org_id in opened.control.state.organisations:
+        with suppress(NotFound):
+            return audit_log.get(org_id, entry_id)
+    raise NotFound(f"There is no entry {entry_id!r}.", param="id", hint="`scriba log query` lists entries.")
+
+
+def _document(page: Page) -> dict[str, object]:
+    return {
+        "logs": msgspec.to_builtins(page.entries),
+        "pagination": {"total": page.total, "limit": page.limit, "offset": page.offset, "hasMore": page.has_more},
+    }
+
+
+def _nothing(page: Page, name: str, *, is_filtered: bool) -> str:
+    if page.total:
+        return f"There are {page.total} entries; --offset {page.offset} is past the last one."
+    if is_filtered:
+        return f"No entry of {name} matches. Leave a filter out to see more."
+    return f"{name} has no entries yet. They begin with the first request of one of its keys."
+
+
+def _row(entry: Entry) -> tuple[str | Text, ...]:
+    reasons = "; ".join(short_reasons(entry.violation_reasons))
+    time = entry.timestamp[:19].replace("T", " ")
+    return time, _decision(entry), entry.model, entry.provider or "", entry.policy_name, reasons, entry.id
+
+
+def _decision(entry: Entry) -> Text:
+    if not entry.allowed:
+        return Text("blocked", style="red")
+    if not entry.violation_reasons:
+        return Text("allowed", style="green")
+    return _WORDS.get(entry.enforcement, Text("allowed in spite of its policy", style="red"))
+
+
+def _lines(fields: dict[str, object], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Take an object apart into names in words and values as text."""
+    for name, value in fields.items():
+        words = prefix + _CAPITAL.sub(" ", name).lower()
+        if isinstance(value, dict):
+            yield from _lines(value, f"{words} ")
+        elif isinstance(value, list | tuple):
+            yield words, "\n".join(map(str, value))
+        else:
+            yield words, _text(value)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "none" if value is None else str(value)
+
+
+def _camel(name: str) -> str:
+    first, *others = name.split("_")
+    return first + "".join(other.capitalize() for other in others)

@@ -1,0 +1,77 @@
+"""`scriba org`: organisations."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from scriba.cli.command import Group
+from scriba.cli.opening import open_existing, open_or_found
+from scriba.cli.options import config_option, json_option
+from scriba.cli.show import moment, print_json, print_table
+from scriba.domain.timestamp import format_timestamp
+from scriba.storage.model import COMMAND_LINE, TIERS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from scriba.storage.model import Organisation
+
+__all__ = ["org"]
+
+
+@click.group(cls=Group, epilog="scriba org create acme --tier enterprise")
+def org() -> None:
+    """Create and list organisations. Each has its own keys, policies and logs."""
+
+
+@org.command(epilog="scriba org create acme --tier enterprise --retention-days 200")
+@click.argument("name")
+@click.option(
+    "--tier", type=click.Choice(list(TIERS)), default="free", show_default=True, help="How long entries stay."
+)
+@click.option(
+    "--retention-days", type=click.IntRange(min=1), metavar="N", help="Days that entries stay, if not the tier's."
+)
+@config_option
+@json_option
+def create(name: str, tier: str, retention_days: int | None, config: Path | None, *, as_json: bool) -> None:
+    """Create an organisation. NAME has lower-case letters, digits and hyphens."""
+    with open_or_found(config) as opened:
+        created = opened.control.create_organisation(name, tier=tier, retention_days=retention_days, actor=COMMAND_LINE)
+    if as_json:
+        print_json(_document(created))
+        return
+    click.echo(f"Created the organisation {created.name} ({created.id}).")
+    click.echo(f"Next, a key for an application: scriba key create --org {created.name} --role app")
+
+
+@org.command("list", epilog="scriba org list --json")
+@config_option
+@json_option
+def list_(config: Path | None, *, as_json: bool) -> None:
+    """List the organisations."""
+    with open_existing(config) as opened:
+        state = opened.control.state
+    organisations = sorted(state.organisations.values(), key=lambda organisation: organisation.name)
+    if as_json:
+        print_json([_document(organisation) for organisation in organisations])
+        return
+    if not organisations:
+        click.echo("There are no organisations yet. Create one: scriba org create NAME")
+        return
+    print_table(
+        ("Name", "Id", "Tier", "Kept for", "Created (UTC)"),
+        [(o.name, o.id, o.tier, f"{o.retention} days", moment(o.created_at)) for o in organisations],
+    )
+
+
+def _document(organisation: Organisation) -> dict[str, object]:
+    return {
+        "id": organisation.id,
+        "name": organisation.name,
+        "tier": organisation.tier,
+        "retentionDays": organisation.retention,
+        "createdAt": format_timestamp(organisation.created_at),
+    }

@@ -1,0 +1,36 @@
+"""`scriba serve`: the server."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+
+from scriba import server
+from scriba.cli.command import Command
+from scriba.cli.opening import settings_from
+from scriba.cli.options import config_option
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["serve"]
+
+
+@click.command(cls=Command, epilog="scriba serve --demo")
+@config_option
+@click.option("--host", metavar="ADDRESS", help="Address to listen on [default: 127.0.0.1].")
+@click.option("--port", type=click.IntRange(0, 65_535), metavar="PORT", help="Port to listen on [default: 2728].")
+@click.option("--workers", type=click.IntRange(1, 1_024), metavar="N", help="Server processes [default: 1].")
+@click.option("--demo", is_flag=True, help="Add an organisation `demo` with keys, policies and a sandbox to try.")
+def serve(config: Path | None, host: str | None, port: int | None, workers: int | None, *, demo: bool) -> None:
+    """Start the server in the foreground; Ctrl-C or SIGTERM lets requests under way finish.
+
+    The first start makes the database, an organisation `default` and its admin key.
+    """
+    given = {"host": host, "port": port, "workers": workers}
+    settings = msgspec.structs.replace(
+        settings_from(config), **{name: value for name, value in given.items() if value is not None}
+    )
+    server.serve(settings, demo=demo)
