@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from scriba.ledger.keys import LogKeys
+from scriba.domain.secret import Secret
+from scriba.ledger.keys import LogKeys, derive_key
 from scriba.ledger.origin import Origin, parse_origin
 
 if TYPE_CHECKING:
@@ -32,3 +33,7 @@ class Keyring:
         if (keys := self._keys.get(name)) is None:
             keys = self._keys[name] = LogKeys(self._secret, parse_origin(name))
         return keys
+
+    def shared_key(self, purpose: str) -> Secret[bytes]:
+        """Return 32 bytes that every process of the deployment has, for something that is not a log."""
+        return Secret(derive_key(self._secret, b"shared\x00" + purpose.encode()))

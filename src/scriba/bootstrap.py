@@ -1,0 +1,169 @@
+"""Puts the program together: the only place that knows concrete classes from every room."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Final
+
+from scriba.api.app import create_api
+from scriba.audit.query import AuditLog
+from scriba.auth import Authenticator, Sessions
+from scriba.errors import ScribaError
+from scriba.gateway.configured import Configured, configure, key_variables
+from scriba.gateway.enforcement import EnforcementPoint
+from scriba.gateway.proxy import Gateway
+from scriba.gateway.routes import PATHS
+from scriba.gateway.sandbox import Sandbox
+from scriba.gateway.upstream import HttpUpstreams
+from scriba.policy.catalogue import load_catalogue
+from scriba.policy.document import canonical_json
+from scriba.policy.engine import DecisionPoint
+from scriba.policy.models import load_models, models_file
+from scriba.policy.rules import NO_POLICY
+from scriba.policy.vendors import Vendors
+from scriba.services import Services
+from scriba.settings import load_settings
+from scriba.storage.appender import Appender
+from scriba.storage.control import Control
+from scriba.storage.database import Database
+from scriba.storage.events import keep_document
+from scriba.storage.guard import Guard
+from scriba.storage.store import open_store
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from fastapi import FastAPI
+
+    from scriba.gateway.exchange import Message, Receive, Send
+    from scriba.settings import Settings
+
+__all__ = ["Application", "create_app", "open_services", "read_settings"]
+
+_CHECKPOINT_SECONDS: Final = 3600.0
+_log: Final = logging.getLogger("scriba")
+
+
+def read_settings(config: Path | None = None) -> Settings:
+    """Load the settings, with the providers that the catalogue knows.
+
+    :raises SettingsError: naming the setting
+    """
+    catalogue = load_catalogue("")
+    variables = key_variables(catalogue)
+    return load_settings(config, key_variables={name: variables.get(name, ()) for name in catalogue.providers})
+
+
+def open_services(settings: Settings) -> Services:
+    """Open the store that the settings name, or found a new deployment.
+
+    :raises ScribaError: it cannot be opened; the message says what to do
+    """
+    database = Database(settings.database_url)
+    store = open_store(database, Guard(settings.guard_dir), settings.secret_path, settings.deployment)
+    control = Control(database, store.hot, store.keyring, store.deployment)
+    control.refresh()
+    models = load_models()
+    catalogue = load_catalogue(models.sha256)
+    catalogue = catalogue.with_configured(configure(settings.providers, catalogue).providers)
+    authenticator = Authenticator(control)
+    return Services(
+        settings=settings,
+        store=store,
+        control=control,
+        authenticator=authenticator,
+        sessions=Sessions(store.keyring.shared_key("session"), authenticator, database),
+        audit_log=AuditLog(database),
+        decision_point=DecisionPoint(catalogue, models),
+        vendors=Vendors(catalogue, models),
+    )
+
+
+def keep_documents(services: Services) -> None:
+    """Store what entries will name by hash: the catalogue, the models, and the policy that stands for none."""
+    point = services.decision_point
+    with services.store.database.write() as connection:
+        keep_document(connection, "catalogue", canonical_json(point.catalogue.document()))
+        keep_document(connection, "models", models_file())
+        keep_document(connection, "policy", canonical_json(NO_POLICY.document()))
+
+
+class Application:
+    """The ASGI application of one process: the gateway's paths go to the gateway, all others to the API.
+
+    It owns what must be started and stopped in order: the writer of the log and the connections to providers.
+    """
+
+    def __init__(self, services: Services) -> None:
+        self.services = services
+        self.configured: Configured = configure(services.settings.providers, services.decision_point.catalogue)
+        self.appender = Appender(services.store.database, services.store.hot)
+        self.api: FastAPI = create_api(services)
+        self._upstreams = HttpUpstreams(self.configured.targets)
+        self.gateway = Gateway(
+            settings=services.settings,
+            configured=self.configured,
+            enforcement=EnforcementPoint(
+                services.control,
+                services.authenticator,
+                self.appender,
+                services.decision_point,
+                services.settings.log_failure,
+            ),
+            appender=self.appender,
+            keyring=services.store.keyring,
+            upstreams=self._upstreams,
+            sandbox=Sandbox(),
+        )
+        self._signing: asyncio.Task[None] | None = None
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Answer one request, or begin and end the life of the process."""
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+        elif scope["type"] == "http" and scope["path"] in PATHS:
+            await self.gateway(scope, receive, send)
+        else:
+            await self.api(scope, receive, send)
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        await receive()
+        self.start()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self.stop()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    def start(self) -> None:
+        """Start writing and connecting; on the event loop."""
+        self.appender.start()
+        self._upstreams.open()
+        self._signing = asyncio.create_task(self._sign_hourly())
+
+    async def stop(self) -> None:
+        """Write what waits, sign what grew, and close; no request may be under way any more."""
+        if self._signing is not None:
+            self._signing.cancel()
+        await asyncio.to_thread(self.appender.close)
+        await self._sign()
+        await self._upstreams.close()
+        self.services.store.database.close()
+
+    async def _sign_hourly(self) -> None:
+        while True:
+            await asyncio.sleep(_CHECKPOINT_SECONDS)
+            await self._sign()
+
+    async def _sign(self) -> None:
+        try:
+            await asyncio.to_thread(self.services.store.sign_checkpoints)
+        except ScribaError as error:
+            _log.error("The logs could not be signed: %s", error)
+
+
+def create_app() -> Application:
+    """Build the application of a worker process from the settings that its environment names."""
+    services = open_services(read_settings())
+    keep_documents(services)
+    return Application(services)

@@ -1,0 +1,158 @@
+"""Runs the server: listens, says when it is ready and what to try, and stops cleanly."""
+
+from __future__ import annotations
+
+import http.client
+import signal
+import socket
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+import uvicorn
+from uvicorn.supervisors import Multiprocess
+
+from scriba.bootstrap import Application, keep_documents, open_services
+from scriba.errors import SettingsError
+from scriba.first_start import make_default, make_demo
+from scriba.greeting import greeting
+from scriba.settings import ProviderSettings, pass_on
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from scriba.services import Services
+    from scriba.settings import Settings
+
+__all__ = ["serve"]
+
+_BACKLOG: Final = 2048
+_READY_SECONDS: Final = 60
+_LAST_PORT: Final = 65_535
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+
+
+def serve(settings: Settings, *, demo: bool = False) -> None:
+    """Serve until SIGTERM or Ctrl-C.
+
+    :param demo: also make an organisation to try out, and turn the sandbox on
+    :raises ScribaError: it cannot start; the message says what to do
+    """
+    if demo:
+        sandbox = settings.providers.get("sandbox", ProviderSettings())
+        sandbox = msgspec.structs.replace(sandbox, enabled=True)
+        settings = msgspec.structs.replace(settings, providers={**settings.providers, "sandbox": sandbox})
+    listener = _listen(settings.host, settings.port)
+    services = open_services(settings)
+    keep_documents(services)
+    announce = _announcement(services, listener, demo=demo)
+    if settings.workers == 1:
+        _serve_here(services, listener, announce)
+    else:
+        _serve_by_workers(settings, listener, announce, demo=demo)
+
+
+def _announcement(services: Services, listener: socket.socket, *, demo: bool) -> Callable[[], None]:
+    """Make what a first start makes, and return what prints the start message."""
+    admin_key = make_default(services)
+    demo_keys = make_demo(services) if demo else None
+    host, port = listener.getsockname()[:2]
+    address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    text = greeting(services, address, admin_key, demo_keys)
+    return lambda: print(text, flush=True)  # noqa: T201 - this is the program's output
+
+
+class _Server(uvicorn.Server):
+    """A server that says when it answers, and whose end by a signal is a normal end."""
+
+    def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._announce = announce
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._announce()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Let SIGINT and SIGTERM begin the shutdown. Unlike the original they are not raised again: exit code 0."""
+        before = {number: signal.signal(number, self.handle_exit) for number in _SIGNALS}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def _serve_here(services: Services, listener: socket.socket, announce: Callable[[], None]) -> None:
+    server = _Server(_config(Application(services), services.settings), announce)
+    try:
+        server.run(sockets=[listener])
+    finally:
+        listener.close()
+
+
+def _serve_by_workers(settings: Settings, listener: socket.socket, announce: Callable[[], None], *, demo: bool) -> None:
+    pass_on(settings, sandbox=demo)
+    threading.Thread(target=_announce_when_ready, args=(listener, announce), daemon=True).start()
+    Multiprocess(_config("scriba.bootstrap:create_app", settings), sockets=[listener]).run()
+
+
+def _announce_when_ready(listener: socket.socket, announce: Callable[[], None]) -> None:
+    """Wait until a worker answers, then print the start message."""
+    host, port = listener.getsockname()[:2]
+    deadline = time.monotonic() + _READY_SECONDS
+    while time.monotonic() < deadline:
+        connection = http.client.HTTPConnection(host, port, timeout=5)
+        try:
+            connection.request("GET", "/livez")
+            if connection.getresponse().status == HTTPStatus.OK:
+                announce()
+                return
+        except OSError:
+            time.sleep(0.05)
+        finally:
+            connection.close()
+
+
+def _config(app: Application | str, settings: Settings) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        factory=isinstance(app, str),
+        # Named, since the default falls back to what is four times slower without a word.
+        http="httptools",
+        loop="asyncio" if sys.platform == "win32" else "uvloop",
+        ws="none",
+        interface="asgi3",
+        lifespan="on",
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+        proxy_headers=False,  # X-Forwarded-For is read by ourselves, from trusted proxies alone
+        workers=settings.workers,
+        timeout_graceful_shutdown=settings.drain_seconds,
+    )
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Bind the port before anything else is done, so that a taken one is told at once."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, kind, protocol)
+        if sys.platform != "win32":
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        raise SettingsError(
+            f"Scriba cannot listen on {host}:{port}: {error.strerror or error}.",
+            param="port",
+            hint=f"If another program uses the port: scriba serve --port {port + 1 if port < _LAST_PORT else 2728}",
+        ) from error
+    listener.set_inheritable(True)
+    return listener

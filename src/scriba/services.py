@@ -1,0 +1,31 @@
+"""What the ways in (API, console) work with, made once by `scriba.bootstrap`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from scriba.audit.query import AuditLog
+    from scriba.auth import Authenticator, Sessions
+    from scriba.policy.engine import DecisionPoint
+    from scriba.policy.vendors import Vendors
+    from scriba.settings import Settings
+    from scriba.storage.control import Control
+    from scriba.storage.store import Store
+
+__all__ = ["Services"]
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """One deployment, ready to be asked. All of it may be shared between threads."""
+
+    settings: Settings
+    store: Store
+    control: Control
+    authenticator: Authenticator
+    sessions: Sessions
+    audit_log: AuditLog
+    decision_point: DecisionPoint
+    vendors: Vendors
