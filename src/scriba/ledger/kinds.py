@@ -190,12 +190,12 @@ class Head:
 
     def write(self, value: TreeHead, name: str) -> dict[str, object]:
         """Write both parts."""
-        return {"root": _write_root(value.root, name), "size": Number().write(value.size, f"{name}.size")}
+        return {"root": _write_root(value.root, f"{name}.root"), "size": Number().write(value.size, f"{name}.size")}
 
     def read(self, value: object, name: str) -> TreeHead:
         """Read both parts."""
         members = _members(value, name, _HEAD_NAMES)
-        return TreeHead(*_read_head(members["size"], members["root"], name))
+        return _read_head(members, name, "size", "root")
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,11 +205,11 @@ class Predecessor:
     def write(self, value: Previous, name: str) -> dict[str, object]:
         """Write its members."""
         return {
-            "keptRoot": _write_root(value.kept.root, name),
+            "keptRoot": _write_root(value.kept.root, f"{name}.keptRoot"),
             "keptSize": Number().write(value.kept.size, f"{name}.keptSize"),
             "origin": Text(240).write(value.origin, f"{name}.origin"),
             "reason": Text(512).write(value.reason, f"{name}.reason"),
-            "signedRoot": _write_root(value.signed.root, name),
+            "signedRoot": _write_root(value.signed.root, f"{name}.signedRoot"),
             "signedSize": Number().write(value.signed.size, f"{name}.signedSize"),
         }
 
@@ -218,8 +218,8 @@ class Predecessor:
         members = _members(value, name, _PREVIOUS_NAMES)
         return Previous(
             origin=Text(240).read(members["origin"], f"{name}.origin"),
-            kept=TreeHead(*_read_head(members["keptSize"], members["keptRoot"], name)),
-            signed=TreeHead(*_read_head(members["signedSize"], members["signedRoot"], name)),
+            kept=_read_head(members, name, "keptSize", "keptRoot"),
+            signed=_read_head(members, name, "signedSize", "signedRoot"),
             reason=Text(512).read(members["reason"], f"{name}.reason"),
         )
 
@@ -246,8 +246,9 @@ def _write_root(root: bytes, name: str) -> str:
     return Hash().write(root.hex(), name)
 
 
-def _read_head(size: object, root: object, name: str) -> tuple[int, bytes]:
-    return Number().read(size, f"{name} size"), bytes.fromhex(Hash().read(root, f"{name} root"))
+def _read_head(members: dict[str, object], name: str, size: str, root: str) -> TreeHead:
+    digest = Hash().read(members[root], f"{name}.{root}")
+    return TreeHead(Number().read(members[size], f"{name}.{size}"), bytes.fromhex(digest))
 
 
 def _members(value: object, name: str, names: set[str]) -> dict[str, object]:
