@@ -1,0 +1,57 @@
+# The first Python that starts; scripts/setup.py looks for a newer one if it has to.
+PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11 python; do \
+	"$$name" -c "" 2>/dev/null && { echo "$$name"; break; }; done)
+ifeq ($(strip $(PYTHON)),)
+$(error Scriba needs Python 3.11 or newer. Install it, e.g. `apt-get install python3 python3-venv` or from python.org)
+endif
+
+BIN := .venv/bin
+SOURCES := src tests bench scripts
+
+.DEFAULT_GOAL := help
+.PHONY: help run setup setup-dev test lint format types pytest bench-gateway lock clean
+
+help: ## List the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | while IFS='|' read -r name what; do \
+		printf '%-22s %s\n' "$$name" "$$what"; done
+
+run: setup ## Set everything up and start Scriba with a demo organisation (ARGS="--port 3000")
+	@$(BIN)/scriba serve --demo $(ARGS)
+
+test: lint types pytest ## Set everything up, then lint, types and every test
+
+setup: ## Install what Scriba needs into .venv
+	@$(PYTHON) scripts/setup.py
+
+setup-dev: ## Install what the tests need as well
+	@$(PYTHON) scripts/setup.py --dev
+
+lint: setup-dev ## Check style, format and the direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+types: setup-dev ## Check the types
+	$(BIN)/mypy
+
+pytest: setup-dev ## Run every test (ARGS="tests/unit -k settings")
+	$(BIN)/python scripts/browser.py
+	$(BIN)/pytest -n 2 $(ARGS)
+
+format: setup-dev ## Format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench-gateway: setup-dev ## Measure the gateway beside a plain upstream and nginx
+	$(BIN)/python -m bench.gateway $(ARGS)
+
+lock: ## Write both lock files anew, with the newest versions that pyproject.toml allows (needs uv)
+	uv pip compile pyproject.toml --extra postgres $(LOCK) -o requirements.lock
+	uv pip compile pyproject.toml --extra postgres --group test --group lint -c requirements.lock $(LOCK) \
+		-o requirements-dev.lock
+
+clean: ## Remove the environment and all caches; data stays
+	rm -rf .venv dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find src tests bench scripts -name __pycache__ -prune -exec rm -rf {} +
+
+LOCK := --upgrade --universal --generate-hashes --no-header --no-annotate --python-version 3.11 --quiet
