@@ -11,16 +11,18 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import msgspec
 
 from scriba.domain.record import Enforcement, Operation
-from scriba.policy.catalogue import ASSURANCES, Catalogue, TrustTier
+from scriba.policy.catalogue import ASSURANCES, Catalogue, TrustTier, unknown_provider
 from scriba.policy.patterns import compile_patterns
 from scriba.policy.reasons import Code, long_reason, short_reasons
-from scriba.policy.resolution import Offer, Resolution, Resolver
+from scriba.policy.resolution import CACHE_SIZE, Resolver
 from scriba.policy.vendors import Vendors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from scriba.policy.models import Models
+    from scriba.policy.names import Resolution
+    from scriba.policy.resolution import Offer
     from scriba.policy.rules import Policy, Rules
 
 __all__ = ["DecisionPoint", "RequestFacts", "Verdict", "rules_asked"]
@@ -80,8 +82,7 @@ class DecisionPoint:
         self.resolver = Resolver(catalogue, models)
         self.vendors = Vendors(catalogue, models)
         self._configured = {one.id: one for one in catalogue.configured}
-        self._standing = lru_cache(1024)(self._judge_standing)
-        self._vendors = lru_cache(1024)(self._as_vendors)
+        self._subject = lru_cache(CACHE_SIZE)(self._as_subject)
 
     def decide(self, policy: Policy, request: RequestFacts) -> Verdict:
         """Return the verdict. Never raises, whatever the request says."""
@@ -95,15 +96,13 @@ class DecisionPoint:
             return self._refused(policy, resolution, codes)
         if resolution.provider not in self._configured:
             return self._refused(policy, resolution, (*codes, Code.PROVIDER_NOT_CONFIGURED))
-        return self._allowed(policy, resolution, codes, resolution.provider, resolution.upstream_model)
+        return self._allowed(policy, resolution, codes, resolution)
 
     def alternatives(self, policy: Policy, request: RequestFacts) -> Iterator[Offer]:
         """Yield the other configured providers of the same model that comply and can take the request as it is."""
         resolution = self.resolver.resolve(request.model, request.pinned_provider)
         for offer in self.resolver.offers(resolution):
-            if offer.provider.speaks(request.operation) and not self._broken(
-                policy.rules, _served_by(resolution, offer)
-            ):
+            if offer.provider.speaks(request.operation) and not self._broken(policy.rules, offer.resolution):
                 yield offer
 
     def _rerouted(
@@ -112,53 +111,45 @@ class DecisionPoint:
         offer = next(self.alternatives(policy, request), None)
         if offer is None:
             return self._refused(policy, resolution, (*codes, Code.NO_COMPLIANT_PROVIDER))
-        return self._allowed(policy, resolution, codes, offer.provider.id, offer.upstream_model)
+        return self._allowed(policy, resolution, codes, offer.resolution)
 
     def _broken(self, rules: Rules, resolution: Resolution) -> tuple[Code, ...]:
-        subject = self._subject(rules, resolution)
+        subject = self._subject(resolution)
         return tuple(check.code for check in _CHECKS if check.is_asked(rules) and check.is_broken(rules, subject))
 
-    def _subject(self, rules: Rules, resolution: Resolution) -> _Subject:
-        provider, creator = resolution.provider, resolution.creator
-        resold = creator not in RESOLD.get(provider, (creator,))
+    def _as_subject(self, resolution: Resolution) -> _Subject:
         return _Subject(
-            standing=self._standing(provider, resolution.upstream_provider, resolution.china_endpoint, resold),
-            provider=provider,
-            creator=self.vendors.id_of(creator) or creator,
+            standing=self._standing(resolution),
+            provider=resolution.provider,
+            creator=self.vendors.id_of(resolution.creator) or resolution.creator,
             creator_established=resolution.creator_established,
-            models=(resolution.model, resolution.canonical_model, resolution.upstream_model),
-            allowlist=self._vendors(rules.provider_allowlist),
-            blocklist=self._vendors(rules.provider_blocklist),
+            names=resolution.names,
+            vendors=self.vendors,
         )
 
-    def _judge_standing(self, provider: str, upstream: str, china_endpoint: bool, resold: bool) -> _Standing:  # noqa: FBT001 -- positional for the cache
-        """Return what may be relied on when `provider` serves, or hands on to `upstream` ("" is anybody)."""
-        facts = self.catalogue.facts(provider)
-        chain = [facts]
-        if facts.router or resold:
-            further = self.catalogue.facts(upstream)
-            chain.append(self.catalogue.facts("") if further.router else further)
+    def _standing(self, resolution: Resolution) -> _Standing:
+        """Return what may be relied on: of the provider alone, or together with whom it hands the request to."""
+        provider, creator = resolution.provider, resolution.creator
+        chain = [self.catalogue.facts(provider)]
+        if chain[0].router or creator not in RESOLD.get(provider, (creator,)):
+            further = self.catalogue.facts(resolution.upstream_provider)
+            chain.append(unknown_provider(further.id) if further.router else further)
         configured = self._configured.get(provider)
-        in_china = china_endpoint or (configured is not None and configured.china_endpoint)
+        in_china = resolution.china_endpoint or (configured is not None and configured.china_endpoint)
         return _Standing(
             china_based=in_china or any(one.counts_as_china_based for one in chain),
             tier=TrustTier.SKETCHY if in_china else max((one.trust_tier for one in chain), key=lambda tier: tier.rank),
             assured=frozenset(name for name in ASSURANCES if all(one.assures(name) for one in chain)),
         )
 
-    def _as_vendors(self, listed: tuple[str, ...]) -> frozenset[str]:
-        return frozenset(self.vendors.id_of(name) or name.lower() for name in listed)
-
-    def _allowed(
-        self, policy: Policy, resolution: Resolution, codes: tuple[Code, ...], provider: str, upstream_model: str
-    ) -> Verdict:
+    def _allowed(self, policy: Policy, resolution: Resolution, codes: tuple[Code, ...], served: Resolution) -> Verdict:
         return Verdict(
             allowed=True,
             enforcement=policy.rules.enforcement,
-            provider=provider,
+            provider=served.provider,
             requested_provider=resolution.provider,
             canonical_model=resolution.canonical_model,
-            upstream_model=upstream_model,
+            upstream_model=served.upstream_model,
             codes=codes,
             reasons=_texts(policy.rules, resolution, codes),
         )
@@ -192,24 +183,25 @@ class _Subject(NamedTuple):
     provider: str
     creator: str
     creator_established: bool
-    models: tuple[str, ...]
-    allowlist: frozenset[str]
-    blocklist: frozenset[str]
+    names: frozenset[str]
+    vendors: Vendors
 
-    @property
-    def is_allowlisted(self) -> bool:
-        """A likely creator does not count here."""
-        return self.provider in self.allowlist or (self.creator_established and self.creator in self.allowlist)
+    def is_allowlisted(self, listed: tuple[str, ...]) -> bool:
+        """Whether provider or creator is listed; a creator that is only likely does not count here."""
+        ids = self.vendors.ids_of(listed)
+        return self.provider in ids or (self.creator_established and self.creator in ids)
 
-    @property
-    def is_creator_blocked(self) -> bool:
-        """Said only where `provider_blocked` does not say it already."""
-        return self.creator != self.provider and self.creator in self.blocklist
+    def is_provider_in(self, listed: tuple[str, ...]) -> bool:
+        return self.provider in self.vendors.ids_of(listed)
+
+    def is_creator_in(self, listed: tuple[str, ...]) -> bool:
+        """Whether the creator is listed, where that is not said of it as the provider already."""
+        return self.creator != self.provider and self.creator in self.vendors.ids_of(listed)
 
     def is_model_in(self, patterns: tuple[str, ...]) -> bool:
-        """As asked for, by its canonical id, or as it is sent."""
+        """Whether the model is meant: as asked for, by its canonical id, or as it is sent."""
         compiled = compile_patterns(patterns)
-        return any(compiled.match(name) for name in self.models if name)
+        return any(compiled.match(name) for name in self.names)
 
 
 class _Check(NamedTuple):
@@ -230,9 +222,21 @@ _CHECKS: Final = (
     _Check(Code.BAA, lambda rules: rules.require_baa, lambda _, on: "baa" not in on.standing.assured),
     _Check(Code.HIPAA, lambda rules: rules.require_hipaa, lambda _, on: "hipaa" not in on.standing.assured),
     _Check(Code.SOC2, lambda rules: rules.require_soc2, lambda _, on: "soc2" not in on.standing.assured),
-    _Check(Code.PROVIDER_NOT_ALLOWED, lambda rules: rules.provider_allowlist, lambda _, on: not on.is_allowlisted),
-    _Check(Code.PROVIDER_BLOCKED, lambda rules: rules.provider_blocklist, lambda _, on: on.provider in on.blocklist),
-    _Check(Code.CREATOR_BLOCKED, lambda rules: rules.provider_blocklist, lambda _, on: on.is_creator_blocked),
+    _Check(
+        Code.PROVIDER_NOT_ALLOWED,
+        lambda rules: rules.provider_allowlist,
+        lambda rules, on: not on.is_allowlisted(rules.provider_allowlist),
+    ),
+    _Check(
+        Code.PROVIDER_BLOCKED,
+        lambda rules: rules.provider_blocklist,
+        lambda rules, on: on.is_provider_in(rules.provider_blocklist),
+    ),
+    _Check(
+        Code.CREATOR_BLOCKED,
+        lambda rules: rules.provider_blocklist,
+        lambda rules, on: on.is_creator_in(rules.provider_blocklist),
+    ),
     _Check(
         Code.MODEL_NOT_ALLOWED,
         lambda rules: rules.model_allowlist,
@@ -245,16 +249,6 @@ _CHECKS: Final = (
     ),
 )
 """The rules, in the order in which reasons are listed."""
-
-
-def _served_by(resolution: Resolution, offer: Offer) -> Resolution:
-    return msgspec.structs.replace(
-        resolution,
-        provider=offer.provider.id,
-        upstream_model=offer.upstream_model,
-        upstream_provider="",
-        china_endpoint=False,
-    )
 
 
 def _texts(rules: Rules, resolution: Resolution, codes: tuple[Code, ...]) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from typing import Final, Literal
 
 import msgspec
 
-__all__ = ["Model", "Models", "build_models", "load_models"]
+__all__ = ["Model", "Models", "build_models", "load_models", "models_file"]
 
 _TRIMMED: Final = re.compile(r"(?:^|[-:.])(awq|exacto|fast|fp4|fp8|gptq|int4|int8|lite|nvfp4|tput|turbo)(?=$|[-:.])")
 """Marks of a build that is quantised or trimmed, and so is not the same model."""
@@ -83,9 +83,14 @@ class Models(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return MappingProxyType({author: makers.pop() for author, makers in seen.items() if len(makers) == 1})
 
 
+def models_file() -> bytes:
+    """Return the file of models that comes with this version; entries name it, through the catalogue, by its hash."""
+    return files(__package__).joinpath("models.toml").read_bytes()
+
+
 def load_models() -> Models:
     """Return the models that come with this version."""
-    return build_models(files(__package__).joinpath("models.toml").read_bytes())
+    return build_models(models_file())
 
 
 def build_models(source: bytes) -> Models:

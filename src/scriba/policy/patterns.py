@@ -19,8 +19,7 @@ class Patterns:
         self._wild = tuple(tuple(pattern.split("*")) for pattern in sorted(lowered) if "*" in pattern)
 
     def match(self, name: str) -> bool:
-        """Whether one of them matches all of `name`."""
-        name = name.lower()
+        """Whether one of them matches all of `name`, which is in lower case."""
         return name in self._exact or any(_matches(pieces, name) for pieces in self._wild)
 
 

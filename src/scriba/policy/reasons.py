@@ -71,7 +71,7 @@ _SHORT: Final = {
 }
 _PARTS: Final = {code: tuple(re.escape(part) for part in re.split(r"\{[a-z]+\}", text)) for code, text in _LONG.items()}
 _TOLD: Final = re.compile(
-    "|".join(f"(?P<{code}>{'.+'.join(parts)})" for code, parts in _PARTS.items()),
+    "|".join(f"(?P<{code}>{'.*'.join(parts)})" for code, parts in _PARTS.items()),
     re.DOTALL,
 )
 
