@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from scriba.domain.secret import Secret
 from scriba.ledger.keys import LogKeys, derive_key
 from scriba.ledger.origin import Origin, parse_origin
-
-if TYPE_CHECKING:
-    from scriba.domain.secret import Secret
 
 __all__ = ["Keyring"]
 

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from scriba.domain.record import Decision, Event, Hidden, LogStart, Stored
+from scriba.domain.record import Decision, Event, LogStart, Stored
 from scriba.domain.timestamp import InvalidTimestamp, format_timestamp
 from scriba.ledger.canonical import InvalidRecord
 from scriba.ledger.fields import form_of
-from scriba.ledger.hidden import field_key, hidden_values, opens
+from scriba.ledger.hidden import Value, field_key, hidden_values, opens
 from scriba.ledger.record import record_bytes
 from scriba.ledger.seal import EMPTY_HEAD, Head
-from scriba.merkle.tree import leaf_hash
+from scriba.merkle.tree import HASH_SIZE, leaf_hash
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -28,6 +28,7 @@ __all__ = ["MAX_FINDINGS", "Finding", "Verification", "verify_log"]
 MAX_FINDINGS: Final = 100
 """Findings that are kept; later ones are only counted."""
 
+_NO_HASH: Final = bytes(HASH_SIZE)
 _TYPES: Final = {
     "requests": {"log", "decision", "outcome", "mark", "gap", "keys"},
     "imports": {"log", "decision", "import", "mark", "keys"},
@@ -98,100 +99,94 @@ class _Pass:
         expected = 0
         for stored in records:
             if stored.seq != expected:
-                self._report(
-                    expected, "seq", f"Record {expected} is not where it should be: seq is {stored.seq} in its place."
-                )
-            self._check_record(stored, reached)
+                self._report(expected, "seq", f"Record {expected} is not in its place: seq is {stored.seq} there.")
+            for field, message in self._examine(stored, reached):
+                self._report(stored.seq, field, f"Record {stored.seq} {message}.")
             # The stored hash goes into the root, so that an edited record is one finding and not two.
-            reached = reached.append([stored.leaf_hash], max(reached.last_time, stored.log_time))
+            leaf = stored.leaf_hash if len(stored.leaf_hash) == HASH_SIZE else _NO_HASH
+            reached = reached.append([leaf], max(reached.last_time, stored.log_time))
             expected = stored.seq + 1
         self._check_head(reached)
         return Verification(reached.size, reached.root(), tuple(self._found), self._further)
 
-    def _check_record(self, stored: Stored, before: Head) -> None:
-        seq = stored.seq
-        try:
-            intact = leaf_hash(record_bytes(stored)) == stored.leaf_hash
-        except (InvalidRecord, InvalidTimestamp) as error:
-            field = error.field if isinstance(error, InvalidRecord) else "timestamp"
-            self._report(seq, field, f"Record {seq} cannot be what was logged: {error}.")
-        else:
-            if not intact:
-                self._report(
-                    seq, "record", f"Record {seq} was changed: its fields do not give the hash that was logged."
-                )
+    def _examine(self, stored: Stored, before: Head) -> Iterator[tuple[str, str]]:
+        """Yield the field and the rest of the sentence for whatever is wrong with one record."""
+        yield from _check_bytes(stored)
         if stored.log_time < before.last_time:
-            self._report(
-                seq,
+            yield (
                 "timestamp",
-                f"Record {seq} goes back in time: timestamp is before {_time(before.last_time)}, the record before it.",
+                f"goes back in time: its timestamp is before {_time(before.last_time)}, the latest so far",
             )
-        for field, message in self._misplacements(stored, first=before.size == 0):
-            self._report(seq, field, f"Record {seq} does not belong here: {message}.")
-        self._check_openings(stored)
-
-    def _misplacements(self, stored: Stored, *, first: bool) -> Iterator[tuple[str, str]]:
-        record = stored.record
-        kind = form_of(record).type
-        if first != isinstance(record, LogStart):
-            yield "type", f"type is {kind}, and a record of the type log stands first and nowhere else"
-        elif kind not in _TYPES.get(self._origin.log, ()):
-            yield "type", f"type is {kind}, which the log {self._origin.log} does not hold"
-        if isinstance(record, LogStart) and record.origin != str(self._origin):
-            yield "origin", f"origin is {record.origin}, and this is the log {self._origin}"
-        if isinstance(record, LogStart | Decision) and record.org_id != self._origin.org_id:
-            yield "orgId", f"orgId is {record.org_id or 'absent'}, and this is the log {self._origin}"
-        if isinstance(record, Decision) and (record.timestamp is not None) != (self._origin.log == "imports"):
-            yield "source", f"source is {record.source}, which the log {self._origin.log} does not hold"
-
-    def _check_openings(self, stored: Stored) -> None:
-        """Where commitments were kept beside the values, the two must fit; what is missing must have been erased."""
-        seq = stored.seq
-        values = hidden_values(stored.record.hidden if isinstance(stored.record, Decision | Event) else Hidden())
-        for name, commitment in stored.commitments.items():
-            if name not in values:
-                if not self._erased(seq, name):
-                    self._report(
-                        seq, name, f"Record {seq} misses the value of {name}, and no erasure of it is on record."
-                    )
-                continue
-            try:
-                key = (
-                    bytes.fromhex(stored.field_keys[name])
-                    if name in stored.field_keys
-                    else field_key(stored.salt, name)
-                )
-                opened = opens(commitment, key, values[name])
-            except ValueError:
-                opened = False
-            if not opened:
-                self._report(
-                    seq, name, f"Record {seq} was changed: the value of {name} is not the one that was logged."
-                )
+        yield from _check_place(stored, self._origin, first=before.size == 0)
+        yield from _check_openings(stored, self._erased)
 
     def _check_head(self, reached: Head) -> None:
         head = self._head
         if reached.size != head.size:
-            lost = min(reached.size, head.size)
-            self._report(
-                lost,
-                "seq",
-                f"The log has {reached.size} records and its head says {head.size}: they part at seq {lost}.",
-            )
+            seq = min(reached.size, head.size)
+            message = f"The log has {reached.size} records and its head says {head.size}: they part at seq {seq}."
+            self._report(seq, "seq", message)
         elif reached.frontier != head.frontier:
             self._report(None, "root", "The records do not add up to the root hash in the head of the log.")
         elif reached.last_time != head.last_time:
-            self._report(
-                head.size - 1,
-                "timestamp",
-                f"The head of the log says that record {head.size - 1} was logged at another time.",
-            )
+            seq = head.size - 1
+            self._report(seq, "timestamp", f"Record {seq} is the last, and the head of the log has another timestamp.")
 
     def _report(self, seq: int | None, field: str, message: str) -> None:
         if len(self._found) < MAX_FINDINGS:
             self._found.append(Finding(seq, field, message))
         else:
             self._further += 1
+
+
+def _check_bytes(stored: Stored) -> Iterator[tuple[str, str]]:
+    """Whether the stored fields give the hash that was logged."""
+    try:
+        data = record_bytes(stored)
+    except InvalidRecord as error:
+        yield error.field, f"cannot be what was logged: {error}"
+    except InvalidTimestamp as error:
+        yield "timestamp", f"cannot be what was logged: {error}"
+    else:
+        if leaf_hash(data) != stored.leaf_hash:
+            yield "record", "was changed: its fields do not give the hash that was logged"
+
+
+def _check_place(stored: Stored, origin: Origin, *, first: bool) -> Iterator[tuple[str, str]]:
+    """Whether the record belongs into this log, and at its beginning or not."""
+    record = stored.record
+    kind = form_of(record).type
+    if first != isinstance(record, LogStart):
+        yield "type", f"is of the type {kind}, and a record of the type log stands first and nowhere else"
+    elif kind not in _TYPES.get(origin.log, ()):
+        yield "type", f"is of the type {kind}, which the log {origin.log} does not hold"
+    if isinstance(record, LogStart) and record.origin != str(origin):
+        yield "origin", f"has the origin {record.origin}, and this is the log {origin}"
+    if isinstance(record, LogStart | Decision) and record.org_id != origin.org_id:
+        yield "orgId", f"has the orgId {record.org_id or '(none)'}, and this is the log {origin}"
+    if isinstance(record, Decision) and (record.timestamp is not None) != (origin.log == "imports"):
+        yield "source", f"has the source {record.source}, which the log {origin.log} does not hold"
+
+
+def _check_openings(stored: Stored, erased: Callable[[int, str], bool]) -> Iterator[tuple[str, str]]:
+    """Whether values fit the commitments that were kept beside them, and missing ones were erased."""
+    if not stored.commitments or not isinstance(stored.record, Decision | Event):
+        return
+    values = hidden_values(stored.record.hidden)
+    for name, commitment in stored.commitments.items():
+        if name in values:
+            if not _opens(stored, name, commitment, values[name]):
+                yield name, f"was changed: the value of {name} is not the one that was logged"
+        elif not erased(stored.seq, name):
+            yield name, f"misses the value of {name}, and no erasure of it is on record"
+
+
+def _opens(stored: Stored, name: str, commitment: str, value: Value) -> bool:
+    try:
+        known = stored.field_keys.get(name)
+        return opens(commitment, bytes.fromhex(known) if known else field_key(stored.salt, name), value)
+    except ValueError:  # a key or salt that is missing or malformed opens nothing
+        return False
 
 
 def _time(micros: int) -> str:

@@ -112,8 +112,16 @@ def test_times_beyond_the_calendar_do_not_break_the_report() -> None:
 def test_a_forged_hash_is_found_at_the_root() -> None:
     """An edit that also redoes the row's hash no longer adds up to the head."""
     log = list(LOG)
-    log[1:2] = [replace(write(START, replace(DECISION, allowed=False))[1])]
+    log[1] = write(START, replace(DECISION, allowed=False))[1]
     assert places(verify(log, HEAD)) == [(None, "root")]
+
+
+@pytest.mark.parametrize("size", [0, 31, 33])
+def test_a_damaged_hash_is_named(size: int) -> None:
+    """A stored hash of another length does not break the report."""
+    log = list(LOG)
+    log[1] = replace(log[1], leaf_hash=bytes(size))
+    assert places(verify(log, HEAD)) == [(1, "record"), (None, "root")]
 
 
 @pytest.mark.parametrize("seq", range(5))
