@@ -112,19 +112,20 @@ class Verifier:
 class Signer:
     """A private key and the name it signs under. The key never shows in `repr`."""
 
-    __slots__ = ("_key", "verifier")
+    __slots__ = ("_key", "_key_id", "verifier")
 
     def __init__(self, name: str, seed: bytes) -> None:
         _check_name(name)
         self._key = Ed25519PrivateKey.from_private_bytes(seed)
         self.verifier: Final = Verifier(name, self._key.public_key().public_bytes_raw())
+        self._key_id = self.verifier.key_id
 
     def __repr__(self) -> str:
         return f"Signer({self.verifier.name!r})"
 
     def sign(self, text: str) -> Signature:
         """Sign a text."""
-        return Signature(self.verifier.name, self.verifier.key_id, self._key.sign(text.encode()))
+        return Signature(self.verifier.name, self._key_id, self._key.sign(text.encode()))
 
 
 def sign_note(text: str, signers: Iterable[Signer]) -> str:
