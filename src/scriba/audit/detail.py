@@ -1,0 +1,96 @@
+"""One entry with the outcome of its call and what the log can prove about it."""
+
+from __future__ import annotations
+
+import base64
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import bindparam, select
+
+from scriba.audit.entry import ENTRY_COLUMNS, Detail, EntryOutcome, Proof, entry_of
+from scriba.audit.span import read_spans
+from scriba.domain.filter import check_text
+from scriba.domain.record import Outcome
+from scriba.domain.timestamp import format_timestamp
+from scriba.errors import InvalidInput, NotFound
+from scriba.ledger.canonical import InvalidRecord
+from scriba.ledger.record import record_bytes
+from scriba.merkle.tree import leaf_hash
+from scriba.storage.rows import COLUMNS, stored_of
+from scriba.storage.tables import records
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Row
+
+    from scriba.audit.span import Span
+    from scriba.domain.record import Stored
+
+__all__ = ["read_detail"]
+
+_FIELDS: Final = tuple(COLUMNS.index(name) for name in ENTRY_COLUMNS)
+_SELECT_ENTRY: Final = select(*(records.c[name] for name in COLUMNS)).where(
+    records.c.log_id == bindparam("log_id"), records.c.id == bindparam("id"), records.c.type == "decision"
+)
+_SELECT_OUTCOME: Final = (
+    select(*(records.c[name] for name in COLUMNS))
+    .where(records.c.log_id == bindparam("log_id"), records.c.decision_seq == bindparam("seq"))
+    .order_by(records.c.seq.desc())
+    .limit(1)
+)
+
+
+def read_detail(connection: Connection, org_id: str, entry_id: str) -> Detail:
+    """Return the entry with this id.
+
+    :raises NotFound: the organisation has none
+    """
+    missing = NotFound(f"There is no entry {entry_id!r}.", param="id")
+    try:
+        check_text(entry_id, "id")
+    except InvalidInput:
+        raise missing from None
+    for span in read_spans(connection, org_id):
+        row = connection.execute(_SELECT_ENTRY, {"log_id": span.log_id, "id": entry_id}).first()
+        if row is not None:
+            return _detail(row, _outcome(connection, span, row.seq, org_id), span, org_id)
+    raise missing
+
+
+def _outcome(connection: Connection, span: Span, seq: int, org_id: str) -> EntryOutcome | None:
+    row = connection.execute(_SELECT_OUTCOME, {"log_id": span.log_id, "seq": seq}).first()
+    if row is None:
+        return None
+    outcome = stored_of(row, org_id).record
+    if not isinstance(outcome, Outcome):
+        return None
+    return EntryOutcome(
+        status=outcome.status,
+        duration_ms=outcome.duration_ms,
+        ended=outcome.ended,
+        input_tokens=outcome.input_tokens,
+        output_tokens=outcome.output_tokens,
+    )
+
+
+def _detail(row: Row[Any], outcome: EntryOutcome | None, span: Span, org_id: str) -> Detail:
+    stored = stored_of(row, org_id)
+    return Detail(
+        entry=entry_of([row[place] for place in _FIELDS], org_id=org_id, log=span.log),
+        outcome=outcome,
+        proof=Proof(
+            status="appended",
+            intact=_is_intact(stored),
+            origin=span.origin,
+            seq=stored.seq,
+            leaf_hash=base64.b64encode(stored.leaf_hash).decode(),
+            timestamp=format_timestamp(stored.log_time),
+            tree_size=span.size,
+        ),
+    )
+
+
+def _is_intact(stored: Stored) -> bool:
+    try:
+        return leaf_hash(record_bytes(stored)) == stored.leaf_hash
+    except InvalidRecord:
+        return False

@@ -1,0 +1,37 @@
+"""The logs that an organisation's entries stand in, as one snapshot of the database has them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+from sqlalchemy import bindparam, select
+
+from scriba.storage.model import LogName
+from scriba.storage.tables import logs
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+__all__ = ["Span", "read_spans"]
+
+_SELECT: Final = (
+    select(logs.c.id, logs.c.log, logs.c.origin, logs.c.size)
+    # Record 0 of a log says what log it is; entries come after it.
+    .where(logs.c.org_id == bindparam("org_id"), logs.c.log.in_([LogName.REQUESTS, LogName.IMPORTS]), logs.c.size > 1)
+    .order_by(logs.c.log, logs.c.generation)
+)
+
+
+class Span(msgspec.Struct, frozen=True):
+    """The records of one log from the first to the one before `size`. What they hold never changes."""
+
+    log_id: int
+    log: str
+    origin: str
+    size: int
+
+
+def read_spans(connection: Connection, org_id: str) -> tuple[Span, ...]:
+    """Return the logs with entries of an organisation, all generations, as of the connection's snapshot."""
+    return tuple(Span(*row) for row in connection.execute(_SELECT, {"org_id": org_id}))
