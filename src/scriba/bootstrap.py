@@ -61,7 +61,11 @@ def open_services(settings: Settings) -> Services:
     :raises ScribaError: it cannot be opened; the message says what to do
     """
     database = Database(settings.database_url)
-    store = open_store(database, Guard(settings.guard_dir), settings.secret_path, settings.deployment)
+    try:
+        store = open_store(database, Guard(settings.guard_dir), settings.secret_path, settings.deployment)
+    except ScribaError:
+        database.close()
+        raise
     control = Control(database, store.hot, store.keyring, store.deployment)
     control.refresh()
     models = load_models()

@@ -15,7 +15,7 @@ from sqlalchemy import text, update
 from tests.rederive import read_log, rederive_all
 from tests.stores import OpenStore, a_decision
 
-from scriba.domain.record import Decision, Gap, Hidden, Mark, Outcome
+from scriba.domain.record import Decision, Gap, Hidden, Mark, Outcome, Record
 from scriba.errors import LogUnavailable, StoreUnreachable
 from scriba.storage.appender import Appender, StaleControl
 from scriba.storage.hot import MAX_CLOCK_SKEW
@@ -107,7 +107,7 @@ def test_what_was_written_is_read_back(store: OpenStore) -> None:
     ingested = a_decision(org_id, source="ingest", occurred_at=1_736_519_400_000_001, hidden=Hidden(source_id="gw-1"))
     outcome = Outcome(decision=1, status=200, duration_ms=0, ended="complete", input_tokens=0, output_tokens=7)
     gap = Gap(start=1_736_519_400_000_000, end=1_736_519_400_000_001, reason="database unreachable", count=2)
-    given = [full, ingested, outcome, Mark(), gap]
+    given: list[Record] = [full, ingested, outcome, Mark(), gap]
 
     async def work(appender: Appender) -> None:
         for record in given:
