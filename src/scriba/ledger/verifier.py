@@ -76,12 +76,14 @@ def verify_log(
     head: Head,
     origin: Origin,
     erased: Callable[[int, str], bool] = _nothing_erased,
+    verified: Head = EMPTY_HEAD,
 ) -> Verification:
-    """Verify all records of a log, in their order, against its head.
+    """Verify the records of a log, in their order, against its head.
 
     :param erased: whether an erasure of this field of the record with this seq is on record
+    :param verified: a head that an earlier verification reached; `records` then begins after it
     """
-    return _Pass(head, origin, erased).run(records)
+    return _Pass(head, origin, erased).run(records, verified)
 
 
 class _Pass:
@@ -94,9 +96,9 @@ class _Pass:
         self._found: list[Finding] = []
         self._further = 0
 
-    def run(self, records: Iterable[Stored]) -> Verification:
-        reached = EMPTY_HEAD
-        expected = 0
+    def run(self, records: Iterable[Stored], verified: Head) -> Verification:
+        reached = verified
+        expected = verified.size
         for stored in records:
             if stored.seq != expected:
                 self._report(expected, "seq", f"Record {expected} is not in its place: seq is {stored.seq} there.")
