@@ -36,13 +36,8 @@ MAX_DECISIONS: Final = 5
 
 _GAP_REASON: Final = "The log could not be written."
 
-_FIELDS: Final = {
-    "clientRequestId": "X-Client-Request-Id",
-    "tags": "ai-reporting-tags",
-    "user": "ai-reporting-user",
-    "retryCount": "x-stainless-retry-count",
-}
-"""Field of a record to the name that a caller gives the value under, where they differ."""
+_HEADERS: Final = {"clientRequestId": "X-Client-Request-Id", "tags": "ai-reporting-tags"}
+"""Field of a record to the header that its value came in."""
 
 
 class Admission(msgspec.Struct, frozen=True):
@@ -60,13 +55,14 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     """What is asked.
 
     :param slot: the policy slot that the request names
-    :param user: the caller's own user
+    :param user: the caller's own user, given as `user_field`
     """
 
     id: str
     route: Route
     model: str
     user: str
+    user_field: str
     body_sha256: str
     slot: int | None
     caller: Caller
@@ -131,6 +127,8 @@ class EnforcementPoint:
             log = LogId(principal.org_id, LogName.REQUESTS)
             try:
                 appended = await self._append(log, decision, state.revision)
+            except InvalidRecord as error:
+                raise _unrecordable(error, request) from None
             except StaleControl:
                 await asyncio.to_thread(self._control.refresh)
                 admission = await self.admit(admission.key)
@@ -183,9 +181,6 @@ class EnforcementPoint:
     async def _append(self, log: LogId, decision: Decision, revision: int) -> Appended | None:
         try:
             return await self._appender.append(log, decision, revision=revision)
-        except InvalidRecord as error:
-            name = _FIELDS.get(error.field, error.field)
-            raise InvalidInput(f"`{name}` {error.message}.", param=name) from None
         except Unavailable:
             # A refusal is no way through: without its entry it would be a verdict that nobody can prove.
             if not (self._lets_through and decision.allowed):
@@ -199,6 +194,12 @@ def _policy(request: Request, principal: Principal, state: ControlState) -> Poli
     if slot is not None and slot != principal.policy_slot and slot not in principal.allowed_slots:
         raise PermissionDenied(f"This key may not use policy slot {slot}.", param="X-Policy-Slot")
     return choose_policy(state.policies.get(principal.org_id, ()), slot, principal.policy_slot)
+
+
+def _unrecordable(error: InvalidRecord, request: Request) -> InvalidInput:
+    """Say it in the caller's words: what is called `user` in a record may have come in a header."""
+    name = request.user_field if error.field == "user" else _HEADERS.get(error.field, error.field)
+    return InvalidInput(f"`{name}` {error.message}.", param=name)
 
 
 def _wrong_dialect(provider: str, route: Route) -> InvalidInput:

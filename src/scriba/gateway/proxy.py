@@ -66,7 +66,7 @@ class Gateway:
         exchange = Exchange(scope, receive, send, self._settings.trusted_proxies)
         route = ROUTES.get((scope["method"], scope["path"]))
         if route is None:
-            await _fail(exchange, CHAT_COMPLETIONS, _wrong_method(scope))
+            await _refuse_method(exchange, scope)
             return
         try:
             await self._serve(exchange, route)
@@ -100,6 +100,7 @@ class Gateway:
             route=route,
             model=_model(body, route),
             user=caller.user or body.text(route.user_field),
+            user_field="ai-reporting-user" if caller.user else route.user_field,
             body_sha256=digest,
             slot=policy_slot(headers),
             caller=caller,
@@ -146,9 +147,11 @@ def _model(body: Body, route: Route) -> str:
     return model
 
 
-def _wrong_method(scope: Message) -> MethodNotAllowedError:
+async def _refuse_method(exchange: Exchange, scope: Message) -> None:
     allowed = allowed_methods(scope["path"])
-    return MethodNotAllowedError(f"{scope['path']} takes {allowed}, not {scope['method']}.", param="method")
+    exchange.marks.append((b"allow", allowed.encode()))
+    error = MethodNotAllowedError(f"{scope['path']} takes {allowed}, not {scope['method']}.", param="method")
+    await _fail(exchange, CHAT_COMPLETIONS, error)
 
 
 async def _fail(exchange: Exchange, route: Route, error: ScribaError) -> None:
