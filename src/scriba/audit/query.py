@@ -91,11 +91,17 @@ class AuditLog:
         with self._database.read() as connection:
             return self._question(connection, org_id, filters).count(connection)
 
-    def newest(self, org_id: str, after: Position | None = None, limit: int = DEFAULT_LIMIT) -> Sequence[Entry]:
-        """Return the newest entries, if need be only those that are newer than a position. Counts nothing."""
+    def newest(
+        self,
+        org_id: str,
+        after: Position | None = None,
+        limit: int = DEFAULT_LIMIT,
+        filters: Filters = _EVERYTHING,
+    ) -> Sequence[Entry]:
+        """Return the newest entries that match, if need be only those newer than a position. Counts nothing."""
         start = None if after is None else From("newer", after)
         with self._database.read() as connection:
-            return self._question(connection, org_id, _EVERYTHING).read(connection, Window(limit), start)
+            return self._question(connection, org_id, filters).read(connection, Window(limit), start)
 
     def get(self, org_id: str, entry_id: str) -> Detail:
         """Return one entry with the outcome of its upstream call and its proof status.
