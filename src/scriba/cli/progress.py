@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import click
 from rich.console import Console
@@ -14,36 +14,39 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    _Advance: TypeAlias = Callable[[int, int], None]
+
 __all__ = ["progress"]
 
 _SECONDS: Final = 60
 
 
 @contextmanager
-def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Show on standard error how much of `total` is done; call the yielded function with the number done so far."""
+def progress(what: str) -> Iterator[_Advance]:
+    """Show progress on standard error; call the yielded function with how much is done and how much there is."""
     if sys.stderr.isatty():
-        with _bar(what, total) as advance:
+        with _bar(what) as advance:
             yield advance
     else:
-        yield _Minutely(what, total)
+        yield _Minutely(what)
 
 
 @contextmanager
-def _bar(what: str, total: int) -> Iterator[Callable[[int], None]]:
+def _bar(what: str) -> Iterator[_Advance]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(what, total=total)
-        yield lambda done: bar.update(task, completed=done)
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 class _Minutely:
-    def __init__(self, what: str, total: int) -> None:
-        self._what = what
-        self._total = total
-        self._next = time.monotonic() + _SECONDS
+    """Says a line at most once a minute, and the first one after a minute."""
 
-    def __call__(self, done: int) -> None:
-        if time.monotonic() >= self._next:
-            self._next += _SECONDS
-            click.echo(f"{self._what}: {done} of {self._total}", err=True)
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._due = time.monotonic() + _SECONDS
+
+    def __call__(self, done: int, total: int) -> None:
+        if time.monotonic() >= self._due:
+            self._due = time.monotonic() + _SECONDS
+            click.echo(f"{self._what}: {done} of {total}", err=True)

@@ -15,7 +15,7 @@ from rich.text import Text
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-__all__ = ["moment", "print_json", "print_table", "size"]
+__all__ = ["counted", "moment", "print_json", "print_table", "size"]
 
 _WIDE: Final = 10_000
 """Columns of whatever is not a terminal: a file or a pipe gets every line whole."""
@@ -42,6 +42,11 @@ def moment(micros: int | None) -> str:
     if micros is None:
         return ""
     return datetime.fromtimestamp(micros / 1_000_000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def counted(number: int, noun: str) -> str:
+    """Write a number with its noun: `1 record`, `2 records`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def size(count: int) -> str:

@@ -1,0 +1,180 @@
+"""The checks that `scriba doctor` makes. None of them changes anything."""
+
+from __future__ import annotations
+
+import errno
+import http.client
+import shutil
+import socket
+import time
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+from sqlalchemy import func, select
+
+from scriba.cli.failure import NO, UNREACHABLE
+from scriba.cli.opening import database_of, is_empty
+from scriba.cli.show import counted, moment, size
+from scriba.errors import ScribaError, Unavailable
+from scriba.gateway.configured import SANDBOX, configure
+from scriba.policy.catalogue import load_catalogue
+from scriba.storage.guard import Guard
+from scriba.storage.hot import MAX_CLOCK_SKEW
+from scriba.storage.schema import schema_state
+from scriba.storage.store import open_store, read_secret
+from scriba.storage.tables import logs, organisations
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from scriba.settings import Settings
+    from scriba.storage.database import Database
+
+__all__ = ["Finding", "examine"]
+
+_ENOUGH_BYTES: Final = 1_000_000_000
+"""Free space below which a log of a few million entries no longer fits."""
+
+_PORT_SECONDS: Final = 2
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """What one check found; a finding that is not good has a remedy."""
+
+    name: str
+    text: str
+    is_good: bool = True
+    remedy: str = ""
+    exit_code: int = NO
+
+
+def examine(settings: Settings) -> list[Finding]:
+    """Make every check, each whatever the others found."""
+    with database_of(settings) as database:
+        return [
+            _settings(settings),
+            _guarded("database", lambda: _database(database, settings)),
+            _guarded("secret", lambda: _secret(database, settings)),
+            _guarded("guard", lambda: _guard(database, settings)),
+            _upstreams(settings),
+            _guarded("clock", lambda: _clock(database)),
+            _disk(settings.data_dir),
+            _port(settings),
+        ]
+
+
+def _guarded(name: str, check: Callable[[], Finding]) -> Finding:
+    """Turn an error of a check into its finding."""
+    try:
+        return check()
+    except ScribaError as error:
+        code = UNREACHABLE if isinstance(error, Unavailable) else NO
+        return Finding(name, error.message, is_good=False, remedy=error.hint or "", exit_code=code)
+
+
+def _settings(settings: Settings) -> Finding:
+    return Finding("settings", f"read from {settings.file}" if settings.file else "defaults and environment, no file")
+
+
+def _database(database: Database, settings: Settings) -> Finding:
+    if is_empty(database):
+        return Finding("database", f"{settings.database_shown} is new; `scriba serve` begins it")
+    with database.read() as connection:
+        current, expected = schema_state(connection)
+        if current != expected:
+            return Finding(
+                "database",
+                f"{settings.database_shown} has schema {current}; this version needs {expected}.",
+                is_good=False,
+                remedy="Run `scriba db migrate`, or start the server.",
+            )
+        tenants = connection.execute(select(func.count()).select_from(organisations)).scalar_one()
+        records = connection.execute(select(func.sum(logs.c.size))).scalar_one()
+    holds = f"{counted(tenants, 'organisation')}, {counted(records or 0, 'record')}"
+    return Finding("database", f"{settings.database_shown}: {holds}")
+
+
+def _secret(database: Database, settings: Settings) -> Finding:
+    if read_secret(settings.secret_path) is not None:
+        return Finding("secret", f"{settings.secret_path}, readable by its owner alone")
+    if database.dialect == "sqlite" and is_empty(database):
+        return Finding("secret", f"{settings.secret_path} is made at the first start")
+    remedy = "Make one with `scriba init`." if is_empty(database) else "Put it back from a backup."
+    return Finding("secret", f"{settings.secret_path} is missing.", is_good=False, remedy=remedy)
+
+
+def _guard(database: Database, settings: Settings) -> Finding:
+    """Open the store as the server does, which compares database, secret and guard."""
+    guard = Guard(settings.guard_dir)
+    if is_empty(database) and guard.is_empty():
+        return Finding("guard", f"{guard.folder} is made at the first start")
+    with database.read() as connection:
+        current, expected = schema_state(connection)
+    if current != expected:
+        return Finding("guard", f"{guard.folder} is compared once the database has its schema")
+    store = open_store(database, guard, settings.secret_path, settings.deployment)
+    count = sum(1 for _ in guard.checkpoints(store.keyring))
+    return Finding("guard", f"{guard.folder} fits the database: {counted(count, 'signed log')} of {store.deployment}")
+
+
+def _upstreams(settings: Settings) -> Finding:
+    configured = configure(settings.providers, load_catalogue(""))
+    names = [name for name in configured.names if name != SANDBOX]
+    if names:
+        return Finding("upstreams", ", ".join(names))
+    return Finding(
+        "upstreams",
+        "none, so every request is refused." if SANDBOX not in configured.names else "only the sandbox.",
+        is_good=SANDBOX in configured.names,
+        remedy="Set the variable of a provider's key, like OPENAI_API_KEY, or a table [providers.NAME].",
+    )
+
+
+def _clock(database: Database) -> Finding:
+    now = time.time_ns() // 1000
+    if is_empty(database):
+        return Finding("clock", f"{moment(now)} UTC")
+    with database.read() as connection:
+        skew = abs(database.clock(connection) - time.time_ns() // 1000)
+        newest = connection.execute(select(func.max(logs.c.last_time))).scalar_one() or 0
+    if skew > MAX_CLOCK_SKEW:
+        text = f"the clocks of database and machine differ by {skew / 1e6:.0f} s, so nothing is logged."
+        return Finding("clock", text, is_good=False, remedy="Set both clocks right (NTP).")
+    if newest > now + MAX_CLOCK_SKEW:
+        text = f"it is {moment(now)} UTC here, but the log goes on until {moment(newest)} UTC."
+        return Finding("clock", text, is_good=False, remedy="Set the clock right (NTP).")
+    return Finding("clock", f"{moment(now)} UTC, in step with the database")
+
+
+def _disk(folder: Path) -> Finding:
+    present = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
+    free = shutil.disk_usage(present).free
+    if free < _ENOUGH_BYTES:
+        return Finding("disk", f"{size(free)} free at {present}.", is_good=False, remedy="Make room.")
+    return Finding("disk", f"{size(free)} free at {present}")
+
+
+def _port(settings: Settings) -> Finding:
+    address = f"{settings.host} port {settings.port}"
+    try:
+        family = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0][0]
+        with socket.create_server((settings.host, settings.port), family=family):
+            return Finding("port", f"{address} is free")
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE and _is_scriba(settings):
+            return Finding("port", f"{address}: Scriba is running")
+        return Finding("port", f"{address}: {error.strerror}.", is_good=False, remedy="Choose another port.")
+
+
+def _is_scriba(settings: Settings) -> bool:
+    """Whether the server that has the port is one of ours."""
+    connection = http.client.HTTPConnection(settings.host, settings.port, timeout=_PORT_SECONDS)
+    try:
+        connection.request("GET", "/livez")
+        return connection.getresponse().status == HTTPStatus.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
