@@ -10,7 +10,7 @@ from scriba.api.app import create_api
 from scriba.audit.query import AuditLog
 from scriba.auth import Authenticator, Sessions
 from scriba.errors import ScribaError
-from scriba.gateway.configured import Configured, configure, key_variables
+from scriba.gateway.configured import Configured, configure, read_settings
 from scriba.gateway.enforcement import EnforcementPoint
 from scriba.gateway.proxy import Gateway
 from scriba.gateway.routes import PATHS
@@ -23,7 +23,6 @@ from scriba.policy.models import load_models, models_file
 from scriba.policy.rules import NO_POLICY
 from scriba.policy.vendors import Vendors
 from scriba.services import Services
-from scriba.settings import load_settings
 from scriba.storage.appender import Appender
 from scriba.storage.control import Control
 from scriba.storage.database import Database
@@ -32,27 +31,16 @@ from scriba.storage.guard import Guard
 from scriba.storage.store import open_store
 
 if TYPE_CHECKING:
-    from pathlib import Path
 
     from fastapi import FastAPI
 
     from scriba.gateway.exchange import Message, Receive, Send
     from scriba.settings import Settings
 
-__all__ = ["Application", "create_app", "open_services", "read_settings"]
+__all__ = ["Application", "create_app", "open_services"]
 
 _CHECKPOINT_SECONDS: Final = 3600.0
 _log: Final = logging.getLogger("scriba")
-
-
-def read_settings(config: Path | None = None) -> Settings:
-    """Load the settings, with the providers that the catalogue knows.
-
-    :raises SettingsError: naming the setting
-    """
-    catalogue = load_catalogue("")
-    variables = key_variables(catalogue)
-    return load_settings(config, key_variables={name: variables.get(name, ()) for name in catalogue.providers})
 
 
 def open_services(settings: Settings) -> Services:

@@ -9,9 +9,10 @@ import click
 
 from scriba.cli.command import Group
 from scriba.cli.failure import NO, WRONG_USE
-from scriba.cli.opening import database_of, settings_from
+from scriba.cli.opening import database_of
 from scriba.cli.options import config_option, json_option
 from scriba.cli.show import print_json
+from scriba.gateway.configured import read_settings
 from scriba.storage.reset import clear
 from scriba.storage.schema import migrate, schema_state
 
@@ -32,7 +33,7 @@ def db() -> None:
 @json_option
 def migrate_(config: Path | None, *, as_json: bool) -> None:
     """Bring the database to the schema of this version. `scriba serve` does so by itself."""
-    settings = settings_from(config)
+    settings = read_settings(config)
     with database_of(settings) as database:
         changed = migrate(database)
         with database.read() as connection:
@@ -49,7 +50,7 @@ def migrate_(config: Path | None, *, as_json: bool) -> None:
 @json_option
 def check(config: Path | None, *, as_json: bool) -> int:
     """Say whether the database answers and has the schema of this version; exit code 1 if it has not."""
-    settings = settings_from(config)
+    settings = read_settings(config)
     with database_of(settings) as database, database.read() as connection:
         current, expected = schema_state(connection)
     if as_json:
@@ -72,7 +73,7 @@ def reset(config: Path | None, *, yes: bool, as_json: bool) -> int:
 
     For trying Scriba out. Stop the server first.
     """
-    settings = settings_from(config)
+    settings = read_settings(config)
     files = [settings.secret_path, settings.guard_dir, settings.admin_key_path]
     if not yes:
         click.echo(

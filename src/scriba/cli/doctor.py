@@ -9,10 +9,10 @@ import click
 from scriba.cli.checks import Finding, examine
 from scriba.cli.command import Command
 from scriba.cli.failure import NO, UNREACHABLE, WRONG_USE
-from scriba.cli.opening import settings_from
 from scriba.cli.options import config_option, json_option
 from scriba.cli.show import print_json
 from scriba.errors import SettingsError
+from scriba.gateway.configured import read_settings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,7 +29,7 @@ def doctor(config: Path | None, *, as_json: bool) -> int:
     Changes nothing and asks no upstream. Exit code 1 if something is wrong, 3 if the database does not answer.
     """
     try:
-        findings = examine(settings_from(config))
+        findings = examine(read_settings(config))
     except SettingsError as error:
         findings = [Finding("settings", error.message, is_good=False, remedy=error.hint or "", exit_code=WRONG_USE)]
     if as_json:

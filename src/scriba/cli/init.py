@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from scriba.cli.command import Command
-from scriba.cli.opening import settings_from
 from scriba.cli.options import json_option
 from scriba.cli.show import print_json
+from scriba.gateway.configured import read_settings
 from scriba.settings import DEFAULTS
 from scriba.storage.store import make_secret, read_secret
 
@@ -42,7 +42,7 @@ def init(config: Path, *, as_json: bool) -> None:
     if is_new:
         config.parent.mkdir(parents=True, exist_ok=True)
         config.write_text(_SETTING.sub("#", DEFAULTS.read_text(encoding="utf-8")), encoding="utf-8")
-    settings = settings_from(config)
+    settings = read_settings(config)
     secret = _new_secret(settings)
     if as_json:
         print_json({"config": str(config), "created": is_new, "secretCreated": secret is not None})

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from scriba.errors import NotFound
-from scriba.gateway.configured import key_variables
-from scriba.policy.catalogue import load_catalogue
-from scriba.settings import Settings, load_settings
+from scriba.gateway.configured import read_settings
+from scriba.settings import Settings
 from scriba.storage.control import Control
 from scriba.storage.database import Database
 from scriba.storage.guard import Guard
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["Opened", "database_of", "is_empty", "open_existing", "open_or_found", "settings_from"]
+__all__ = ["Opened", "database_of", "is_empty", "open_existing", "open_or_found"]
 
 
 class Opened(msgspec.Struct, frozen=True):
@@ -30,13 +29,6 @@ class Opened(msgspec.Struct, frozen=True):
     settings: Settings
     store: Store
     control: Control
-
-
-def settings_from(config: Path | None) -> Settings:
-    """Load the settings, with the providers that the catalogue knows."""
-    catalogue = load_catalogue("")
-    variables = key_variables(catalogue)
-    return load_settings(config, key_variables={name: variables.get(name, ()) for name in catalogue.providers})
 
 
 @contextmanager
@@ -52,7 +44,7 @@ def database_of(settings: Settings) -> Iterator[Database]:
 @contextmanager
 def open_or_found(config: Path | None) -> Iterator[Opened]:
     """Open the store; a new deployment begins if there is none yet."""
-    settings = settings_from(config)
+    settings = read_settings(config)
     with database_of(settings) as database:
         store = open_store(database, Guard(settings.guard_dir), settings.secret_path, settings.deployment)
         control = Control(database, store.hot, store.keyring, store.deployment)
@@ -66,7 +58,7 @@ def open_existing(config: Path | None) -> Iterator[Opened]:
 
     :raises NotFound: nothing was ever written here; a command that only reads must not begin a deployment
     """
-    settings = settings_from(config)
+    settings = read_settings(config)
     with database_of(settings) as database:
         empty = is_empty(database) and Guard(settings.guard_dir).is_empty()
     if empty:

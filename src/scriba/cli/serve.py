@@ -9,8 +9,8 @@ import msgspec
 
 from scriba import server
 from scriba.cli.command import Command
-from scriba.cli.opening import settings_from
 from scriba.cli.options import config_option
+from scriba.gateway.configured import read_settings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,6 +31,6 @@ def serve(config: Path | None, host: str | None, port: int | None, workers: int 
     """
     given = {"host": host, "port": port, "workers": workers}
     settings = msgspec.structs.replace(
-        settings_from(config), **{name: value for name, value in given.items() if value is not None}
+        read_settings(config), **{name: value for name, value in given.items() if value is not None}
     )
     server.serve(settings, demo=demo)

@@ -9,15 +9,18 @@ import msgspec
 from scriba.domain.record import Operation
 from scriba.domain.secret import Secret
 from scriba.gateway.route import Dialect
+from scriba.policy.catalogue import load_catalogue
 from scriba.policy.configured import ConfiguredProvider, ModelRoute, is_china_endpoint
+from scriba.settings import load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from scriba.policy.catalogue import Catalogue, ProviderFacts
-    from scriba.settings import ProviderSettings
+    from scriba.settings import ProviderSettings, Settings
 
-__all__ = ["SANDBOX", "SANDBOX_MODEL", "Configured", "Target", "configure", "key_variables"]
+__all__ = ["SANDBOX", "SANDBOX_MODEL", "Configured", "Target", "configure", "key_variables", "read_settings"]
 
 SANDBOX: Final = "sandbox"
 SANDBOX_MODEL: Final = "sandbox/echo"
@@ -90,6 +93,18 @@ def configure(settings: Mapping[str, ProviderSettings], catalogue: Catalogue) ->
     usual = {name: variables[0] for name, variables in key_variables(catalogue).items()}
     named = {name: given.api_key_env for name, given in settings.items() if given.api_key_env}
     return Configured(providers=tuple(providers), targets=targets, variables=usual | named)
+
+
+def read_settings(config: Path | None = None, environ: Mapping[str, str] | None = None) -> Settings:
+    """Load the settings, with the providers that the catalogue knows.
+
+    :param environ: instead of the environment of the process
+    :raises SettingsError: naming the setting
+    """
+    catalogue = load_catalogue("")
+    variables = key_variables(catalogue)
+    known = {name: variables.get(name, ()) for name in catalogue.providers}
+    return load_settings(config, environ, key_variables=known)
 
 
 def key_variables(catalogue: Catalogue) -> dict[str, tuple[str, ...]]:

@@ -44,17 +44,19 @@ class _General(msgspec.Struct):
 
 
 def load_settings(
-    path: Path | None = None, environ: Mapping[str, str] = os.environ, *, key_variables: KeyVariables | None = None
+    path: Path | None = None, environ: Mapping[str, str] | None = None, *, key_variables: KeyVariables | None = None
 ) -> Settings:
     """Read defaults, file and environment, in this order; the last one that names a setting wins.
 
     :param path: the settings file; else the one SCRIBA_CONFIG names, else `scriba.toml` if it is there
+    :param environ: instead of the environment of the process
     :param key_variables: the providers of the catalogue and the customary variables of their keys, most common
         first. Those whose variable is set are in `Settings.providers` even without a table. If None, names of
         providers are not checked.
 
     Raises `SettingsError`, which names the setting, its place and the nearest known one.
     """
+    environ = os.environ if environ is None else environ
     file = _settings_file(path, environ)
     layer = _layers(file, environ, key_variables or {})
     check_names(layer, _General, ProviderTable)
