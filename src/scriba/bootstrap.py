@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from scriba.api.app import create_api
 from scriba.audit.query import AuditLog
 from scriba.auth import Authenticator, Sessions
+from scriba.console import create_console
 from scriba.errors import ScribaError
 from scriba.gateway.configured import Configured, configure, read_settings
 from scriba.gateway.enforcement import EnforcementPoint
@@ -92,6 +93,7 @@ class Application:
         self.configured: Configured = configure(services.settings.providers, services.decision_point.catalogue)
         self.appender = Appender(services.store.database, services.store.hot)
         self.api: FastAPI = create_api(services)
+        self.api.include_router(create_console(services))
         self._upstreams = HttpUpstreams(self.configured.targets)
         self.gateway = Gateway(
             settings=services.settings,
