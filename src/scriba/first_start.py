@@ -62,7 +62,7 @@ def make_default(services: Services) -> str | None:
 def make_demo(services: Services) -> DemoKeys:
     """Make sure that the demo organisation exists, and return its keys. Safe to repeat."""
     control = services.control
-    path = services.settings.data_dir / "demo.keys"
+    path = services.settings.demo_keys_path
     found = next((one for one in control.refresh().organisations.values() if one.name == DEMO), None)
     if found is None:
         found = control.create_organisation(DEMO, actor=COMMAND_LINE)

@@ -69,12 +69,12 @@ def check(config: Path | None, *, as_json: bool) -> int:
 @config_option
 @json_option
 def reset(config: Path | None, *, yes: bool, as_json: bool) -> int:
-    """Delete the database's contents, the deployment secret, the guard and the admin key, for ever.
+    """Delete the database's contents, the deployment secret, the guard and the key files, for ever.
 
     For trying Scriba out. Stop the server first.
     """
     settings = read_settings(config)
-    files = [settings.secret_path, settings.guard_dir, settings.admin_key_path]
+    files = [settings.secret_path, settings.guard_dir, settings.admin_key_path, settings.demo_keys_path]
     if not yes:
         click.echo(
             f"This would delete all logs, keys and policies in {settings.database_shown}, and with them", err=True

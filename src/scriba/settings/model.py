@@ -76,6 +76,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return self.data_dir / "admin.key"
 
     @property
+    def demo_keys_path(self) -> Path:
+        """The file with the keys of the demo organisation."""
+        return self.data_dir / "demo.keys"
+
+    @property
     def database_shown(self) -> str:
         """The database URL without its password."""
         return _PASSWORD.sub(r"\1:***@", self.database_url)
