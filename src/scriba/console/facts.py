@@ -110,9 +110,8 @@ def _outcome(outcome: EntryOutcome | None) -> Iterator[Fact]:
 
 def _place(proof: Proof, entry: Entry) -> Iterator[Fact]:
     yield Fact(label="Entry id", value=entry.id, code=True)
-    yield Fact(
-        label="Record", value=f"{_count(proof.seq)} in the log {entry.log} ({_count(proof.tree_size)} records so far)"
-    )
+    place = f"{_count(proof.seq)} in the log {entry.log} ({_count(proof.tree_size)} records so far)"
+    yield Fact(label="Record", value=place)
     yield Fact(label="Logged at", value=proof.timestamp, code=True)
     yield Fact(label="Fingerprint", value=proof.leaf_hash, code=True)
     yield Fact(label="Log", value=proof.origin, code=True)

@@ -124,7 +124,7 @@ class _Console:
         if isinstance(error, Unauthenticated | PermissionDenied):
             next_page = _next_page(form.get("next", request.url.path))
             nobody_yet = isinstance(error, _NobodyYet)
-            status = HTTPStatus.OK if nobody_yet and next_page == "/" else error.status
+            status = HTTPStatus.OK if nobody_yet and request.url.path == "/" else error.status
             problem = "" if nobody_yet else str(error)
             return render("sign_in.html", {**values, "problem": problem, "next": next_page}, status)
         title = "Not found" if isinstance(error, NotFound) else "This did not work"
