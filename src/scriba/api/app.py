@@ -1,10 +1,15 @@
-"""The HTTP API. (Placeholder until the real one lands; overwrite.)"""
+"""The HTTP API, put together."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
+
+from scriba.api import audit_logs, health, policies
+from scriba.api.access import admit
+from scriba.api.problems import handle_problems
+from scriba.api.query import check_encoding
 
 if TYPE_CHECKING:
     from scriba.services import Services
@@ -13,7 +18,17 @@ __all__ = ["create_api"]
 
 
 def create_api(services: Services) -> FastAPI:
-    """Return the application."""
-    api = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    """Return the application. Every route of the API passes `admit`, whichever router it is on."""
+    api = FastAPI(
+        title="Scriba",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+        dependencies=[Depends(admit), Depends(check_encoding)],
+    )
     api.state.services = services
+    handle_problems(api)
+    for resource in (health, audit_logs, policies):
+        api.include_router(resource.router)
     return api

@@ -1,0 +1,76 @@
+"""Who may do what: one row for each route, enforced in one place.
+
+A route without a row cannot be called at all.
+"""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
+
+from fastapi import Depends, Request
+
+from scriba.auth import Principal, api_key_of, require
+from scriba.gateway.caller import read_caller
+from scriba.gateway.headers import RequestHeaders
+from scriba.storage.model import Actor, Role
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from scriba.services import Services
+
+__all__ = ["ACCESS", "Caller", "actor_of", "admit", "services_of"]
+
+_PUBLIC: Final = None
+_READ: Final = (Role.AUDITOR, Role.ADMIN)
+_CHANGE: Final = (Role.ADMIN,)
+
+ACCESS: Final[Mapping[tuple[str, str], Sequence[Role] | None]] = MappingProxyType(
+    {
+        ("GET", "/livez"): _PUBLIC,
+        ("GET", "/governance/audit-logs"): _READ,
+        ("GET", "/governance/audit-logs/{id}"): _READ,
+        ("GET", "/governance"): _READ,
+        ("POST", "/governance"): _CHANGE,
+        ("GET", "/governance/{id}"): _READ,
+        ("PATCH", "/governance/{id}"): _CHANGE,
+        ("DELETE", "/governance/{id}"): _CHANGE,
+    }
+)
+"""The roles that each method and path takes; None for everybody, without a key."""
+
+
+def admit(request: Request) -> Principal | None:
+    """Let a request through, as the principal behind its key; None where no key is needed.
+
+    The key is looked up in the newest state, so a revoked one is refused from the moment it was revoked.
+
+    :raises Unauthenticated: no key, or no good one
+    :raises PermissionDenied: the key has another role
+    """
+    roles = ACCESS[request.method, request.scope["route"].path_format]
+    if roles is _PUBLIC:
+        return None
+    headers = RequestHeaders(request.headers.raw)
+    key = api_key_of(headers.text(b"authorization"), headers.text(b"x-api-key"))
+    principal = services_of(request).authenticator.identify(key)
+    require(principal, roles)
+    return principal
+
+
+Caller: TypeAlias = Annotated[Principal, Depends(admit)]
+"""The principal of a route that needs a key."""
+
+
+def services_of(request: Request) -> Services:
+    """Return what the application was made with."""
+    services: Services = request.app.state.services
+    return services
+
+
+def actor_of(request: Request, principal: Principal) -> Actor:
+    """Return who is changing something, as the event about it says."""
+    peer = request.client.host if request.client else ""
+    caller = read_caller(RequestHeaders(request.headers.raw), peer, services_of(request).settings.trusted_proxies)
+    return Actor(name=principal.key_id, ip_address=caller.address, user_agent=caller.user_agent)

@@ -1,0 +1,116 @@
+"""The JSON body of a request, read strictly.
+
+What two readers could read differently is refused: a name that occurs twice, half of a surrogate pair, a control
+character, NaN.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated, Final, Never, TypeAlias
+
+from fastapi import Depends, Request
+
+from scriba.api.access import services_of
+from scriba.domain.filter import check_text
+from scriba.errors import BodyTooLarge, InvalidInput, UnsupportedMedia
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["JsonBody", "parse_json"]
+
+_JSON: Final = frozenset({"application/json", "application/merge-patch+json"})
+
+
+async def _read_body(request: Request) -> bytes:
+    """Read the body, as far as the limit.
+
+    :raises BodyTooLarge: it is larger
+    :raises UnsupportedMedia: it is compressed, or declared as something else than JSON
+    """
+    _check_media(request)
+    limit = services_of(request).settings.max_body_bytes
+    declared = request.headers.get("content-length", "")
+    if declared.isdecimal() and int(declared) > limit:
+        raise _too_large(limit)
+    chunks, size = [], 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > limit:
+            raise _too_large(limit)
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def _read_json(raw: Annotated[bytes, Depends(_read_body)]) -> object:
+    """Parse the body; not on the event loop, since it may be large."""
+    return parse_json(raw)
+
+
+JsonBody: TypeAlias = Annotated[object, Depends(_read_json)]
+"""The parsed body of a request."""
+
+
+def parse_json(raw: bytes) -> object:
+    """Parse a JSON document.
+
+    :raises InvalidInput: naming the field if one is at fault, else `body`
+    """
+    if not raw.strip():
+        raise InvalidInput("The request body is empty; a JSON object is expected.", param="body")
+    try:
+        document = json.loads(raw.decode(), object_pairs_hook=_unique, parse_constant=_no_number)
+    except UnicodeDecodeError:
+        raise InvalidInput("The request body is not UTF-8.", param="body") from None
+    except json.JSONDecodeError as error:
+        place = f"line {error.lineno}, column {error.colno}"
+        raise InvalidInput(f"The request body is not valid JSON: {error.msg} ({place}).", param="body") from None
+    except (RecursionError, ValueError):
+        raise InvalidInput("The request body is nested too deeply or has a number too long.", param="body") from None
+    for path, text in _texts(document):
+        check_text(text, path)
+    return document
+
+
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    members: dict[str, object] = {}
+    for name, value in pairs:
+        if name in members:
+            shown = name.encode(errors="replace").decode()
+            raise InvalidInput(f"{shown!r} occurs more than once in the request body.", param=shown)
+        members[name] = value
+    return members
+
+
+def _no_number(name: str) -> Never:
+    raise InvalidInput(f"{name} is not JSON; a number is written in digits.", param="body")
+
+
+def _texts(document: object) -> Iterator[tuple[str, str]]:
+    """Yield every text with its path. Names are texts too, at the path of the object that they are in."""
+    waiting = [("", document)]
+    while waiting:
+        path, value = waiting.pop()
+        if isinstance(value, str):
+            yield path or "body", value
+        elif isinstance(value, list):
+            waiting.extend((f"{path}[{index}]", inner) for index, inner in enumerate(value))
+        elif isinstance(value, dict):
+            for name, inner in value.items():
+                yield path or "body", name
+                waiting.append((f"{path}.{name}" if path else name, inner))
+
+
+def _check_media(request: Request) -> None:
+    if request.headers.get("content-encoding", "identity").lower() not in {"", "identity"}:
+        raise UnsupportedMedia("A compressed request body is not read here; send it plain.", param="content-encoding")
+    kind, _, _ = request.headers.get("content-type", "application/json").partition(";")
+    if kind.strip().lower() not in _JSON:
+        raise UnsupportedMedia(
+            "The request body must be JSON; send Content-Type: application/json.", param="content-type"
+        )
+
+
+def _too_large(limit: int) -> BodyTooLarge:
+    return BodyTooLarge(f"The request body has more than {limit} bytes.", param="body")

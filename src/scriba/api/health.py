@@ -1,0 +1,18 @@
+"""`/livez`: whether the process answers at all. Needs no key and looks at nothing."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from fastapi.responses import PlainTextResponse
+
+from scriba.api.query import NoQuery
+
+__all__ = ["router"]
+
+router = APIRouter()
+
+
+@router.get("/livez", response_class=PlainTextResponse)
+async def live(_query: Annotated[NoQuery, Query()]) -> str:
+    """Say that the process is there."""
+    return "ok"
