@@ -1,9 +1,7 @@
 """`/governance/audit-logs`: the entries of the caller's organisation."""
 
-from typing import Annotated
-
 import msgspec
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 
 from scriba.api.access import Caller, services_of
@@ -22,7 +20,7 @@ _MEDIA_TYPES = {"csv": "text/csv", "json": _JSON}
 
 
 @router.get("/governance/audit-logs", response_class=Response)
-def list_entries(request: Request, caller: Caller, query: Annotated[AuditLogQuery, Query()]) -> Response:
+def list_entries(request: Request, caller: Caller, query: AuditLogQuery) -> Response:
     """List entries, newest first, or export them."""
     audit_log = services_of(request).audit_log
     filters, limit, offset = query.filters(), query.limit_given(), query.offset_given()
@@ -34,7 +32,7 @@ def list_entries(request: Request, caller: Caller, query: Annotated[AuditLogQuer
 
 
 @router.get("/governance/audit-logs/{id}", response_class=Response)
-def get_entry(request: Request, caller: Caller, id: str, _query: Annotated[NoQuery, Query()]) -> Response:  # noqa: A002
+def get_entry(request: Request, caller: Caller, id: str, _query: NoQuery) -> Response:  # noqa: A002
     """Return one entry with its outcome and its proof status."""
     detail = services_of(request).audit_log.get(caller.org_id, id)
     return Response(msgspec.json.encode(detail.fields()), media_type=_JSON)

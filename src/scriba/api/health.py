@@ -1,8 +1,6 @@
 """`/livez`: whether the process answers at all. Needs no key and looks at nothing."""
 
-from typing import Annotated
-
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 from fastapi.responses import PlainTextResponse
 
 from scriba.api.query import NoQuery
@@ -13,6 +11,6 @@ router = APIRouter()
 
 
 @router.get("/livez", response_class=PlainTextResponse)
-async def live(_query: Annotated[NoQuery, Query()]) -> str:
+async def live(_query: NoQuery) -> str:
     """Say that the process is there."""
     return "ok"

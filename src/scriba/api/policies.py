@@ -1,10 +1,9 @@
 """`/governance`: the policies of the caller's organisation."""
 
 from http import HTTPStatus
-from typing import Annotated
 
 import msgspec
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Request, Response
 from starlette.convertors import Convertor, register_url_convertor
 
 from scriba.api.access import Caller, actor_of, services_of
@@ -36,7 +35,7 @@ router = APIRouter()
 
 
 @router.post("/governance", response_class=Response, status_code=HTTPStatus.CREATED)
-def create_policy(request: Request, caller: Caller, _query: Annotated[NoQuery, Query()], body: JsonBody) -> Response:
+def create_policy(request: Request, caller: Caller, _query: NoQuery, body: JsonBody) -> Response:
     """Create a policy."""
     services, actor = services_of(request), actor_of(request, caller)
     policy = services.control.create_policy(caller.org_id, body, vendors=services.vendors, actor=actor)
@@ -44,7 +43,7 @@ def create_policy(request: Request, caller: Caller, _query: Annotated[NoQuery, Q
 
 
 @router.get("/governance", response_class=Response)
-def list_policies(request: Request, caller: Caller, query: Annotated[WindowQuery, Query()]) -> Response:
+def list_policies(request: Request, caller: Caller, query: WindowQuery) -> Response:
     """List policies, oldest first."""
     limit, offset = query.limit_given() or DEFAULT_LIMIT, query.offset_given()
     policies = services_of(request).control.policies_of(caller.org_id)
@@ -55,7 +54,7 @@ def list_policies(request: Request, caller: Caller, query: Annotated[WindowQuery
 
 
 @router.get("/governance/{id:policy}", response_class=Response)
-def get_policy(request: Request, caller: Caller, id: str, _query: Annotated[NoQuery, Query()]) -> Response:  # noqa: A002
+def get_policy(request: Request, caller: Caller, id: str, _query: NoQuery) -> Response:  # noqa: A002
     """Return a policy in its newest version."""
     return _answer(_document(services_of(request).control.find_policy(caller.org_id, id)))
 
@@ -65,7 +64,7 @@ def update_policy(
     request: Request,
     caller: Caller,
     id: str,  # noqa: A002 - the name in the path
-    _query: Annotated[NoQuery, Query()],
+    _query: NoQuery,
     body: JsonBody,
 ) -> Response:
     """Change a policy by a JSON Merge Patch (RFC 7396); a change makes a new version."""
@@ -75,7 +74,7 @@ def update_policy(
 
 
 @router.delete("/governance/{id:policy}", response_class=Response)
-def delete_policy(request: Request, caller: Caller, id: str, _query: Annotated[NoQuery, Query()]) -> Response:  # noqa: A002
+def delete_policy(request: Request, caller: Caller, id: str, _query: NoQuery) -> Response:  # noqa: A002
     """Delete a policy. Its versions are kept, since entries name them."""
     policy = services_of(request).control.delete_policy(caller.org_id, id, actor=actor_of(request, caller))
     return _answer({"id": policy.id, "deleted": True})

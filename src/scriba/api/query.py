@@ -6,10 +6,10 @@ command line shares.
 
 from __future__ import annotations
 
-from typing import Final, TypeAlias
+from typing import Annotated, Final, TypeAlias
 from urllib.parse import unquote_to_bytes
 
-from fastapi import Request
+from fastapi import Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from scriba.domain.filter import FILTER_NAMES, Filters, parse_filters
@@ -38,13 +38,13 @@ def check_encoding(request: Request) -> None:
             raise InvalidInput(f"The parameter {name} is not UTF-8.", param=name) from None
 
 
-class NoQuery(BaseModel):
+class _NoQuery(BaseModel):
     """No parameters at all."""
 
     model_config = ConfigDict(extra="forbid")
 
 
-class WindowQuery(NoQuery):
+class _WindowQuery(_NoQuery):
     """Which part of a list is wanted."""
 
     limit: _Texts = Field([], description=f"How many, 1 to {MAX_LIMIT}. Default: {DEFAULT_LIMIT}.")
@@ -65,7 +65,7 @@ class WindowQuery(NoQuery):
         return parse_offset(self.offset)
 
 
-class AuditLogQuery(WindowQuery):
+class _AuditLogQuery(_WindowQuery):
     """Which entries are wanted, and how."""
 
     policy_id: _Texts = Field([], alias="policyId", description="The policy that was applied.")
@@ -101,5 +101,9 @@ class AuditLogQuery(WindowQuery):
 
 
 _FILTER_FIELDS: Final = {
-    name for name, field in AuditLogQuery.model_fields.items() if (field.alias or name) in FILTER_NAMES
+    name for name, field in _AuditLogQuery.model_fields.items() if (field.alias or name) in FILTER_NAMES
 }
+
+NoQuery: TypeAlias = Annotated[_NoQuery, Query()]
+WindowQuery: TypeAlias = Annotated[_WindowQuery, Query()]
+AuditLogQuery: TypeAlias = Annotated[_AuditLogQuery, Query()]

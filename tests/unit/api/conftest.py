@@ -67,7 +67,7 @@ class Api:
 
 @pytest.fixture(scope="session")
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
-    """The API for this test process; each test makes a tenant of its own."""
+    """Open the API for this test process; each test makes a tenant of its own."""
     services = open_services(settings_in(tmp_path_factory.mktemp("api"), "max_body_bytes = 65536"))
     yield Api(services)
     services.store.database.close()
@@ -75,17 +75,17 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
 
 @pytest.fixture
 def tenant(api: Api) -> Tenant:
-    """A new organisation."""
+    """Make a new organisation."""
     return api.tenant()
 
 
 @pytest.fixture
 def auditor(tenant: Tenant) -> str:
-    """Its key of role `auditor`."""
+    """Return its key of role `auditor`."""
     return tenant.keys[Role.AUDITOR]
 
 
 @pytest.fixture
 def admin(tenant: Tenant) -> str:
-    """Its key of role `admin`."""
+    """Return its key of role `admin`."""
     return tenant.keys[Role.ADMIN]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -62,10 +63,8 @@ def test_anything_else_is_refused_by_name(raw: bytes, param: str, message: str) 
 @given(st.binary())
 def test_any_bytes_are_read_or_refused(raw: bytes) -> None:
     """No bytes raise anything but our own error."""
-    try:
+    with suppress(InvalidInput):
         parse_json(raw)
-    except InvalidInput as error:
-        assert error.param
 
 
 def test_over_the_limit(api: Api, admin: str) -> None:

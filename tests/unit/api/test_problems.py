@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from scriba.api.access import ACCESS
 from scriba.errors import IntegrityError, StoreUnreachable
 
 if TYPE_CHECKING:
@@ -83,6 +84,14 @@ def test_an_unknown_parameter(api: Api, auditor: str, path: str, name: str, hint
     error = error_of(answer)
     assert error["param"] == name
     assert error["message"] == f"There is no parameter '{name}' here. {hint}"
+
+
+@pytest.mark.parametrize(("method", "path"), sorted(ACCESS))
+def test_no_route_takes_unknown_parameters(api: Api, admin: str, method: str, path: str) -> None:
+    """A parameter that a route does not know is refused on every route, also where there are none to know."""
+    body: dict[str, Any] | None = {} if method in {"POST", "PATCH"} else None
+    answer = api.ask(method, path.replace("{id}", "gpol_x") + "?nonsense=1", admin, json=body)
+    assert (answer.status_code, error_of(answer)["param"]) == (400, "nonsense")
 
 
 def test_a_query_that_is_not_utf8(api: Api, auditor: str) -> None:
