@@ -41,11 +41,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code.
 
     0 is done, 1 is "no" (a verification found something), 2 is wrong use or settings, 3 is a system that does not
-    answer, 130 is Ctrl-C.
+    answer, 130 is Ctrl-C, 141 is a reader of the output that went away.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     try:
         result = root.main(arguments, prog_name="scriba", standalone_mode=False)
-    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  # the edge of the program: what is unknown is raised again
+    except (Exception, KeyboardInterrupt, SystemExit) as error:  # noqa: BLE001  # `report` raises again what it does not know
         return report(error, as_json="--json" in arguments)
     return result if isinstance(result, int) else 0

@@ -21,7 +21,7 @@ from scriba.gateway.configured import SANDBOX, configure
 from scriba.policy.catalogue import load_catalogue
 from scriba.storage.guard import Guard
 from scriba.storage.hot import MAX_CLOCK_SKEW
-from scriba.storage.schema import schema_state
+from scriba.storage.schema import schema_of
 from scriba.storage.store import open_store, read_secret
 from scriba.storage.tables import logs, organisations
 
@@ -79,17 +79,13 @@ def _settings(settings: Settings) -> Finding:
 
 
 def _database(database: Database, settings: Settings) -> Finding:
-    if is_empty(database):
+    current, expected = schema_of(database)
+    if current is None:
         return Finding("database", f"{settings.database_shown} is new; `scriba serve` begins it")
+    if current != expected:
+        text = f"{settings.database_shown} has schema {current}; this version needs {expected}."
+        return Finding("database", text, is_good=False, remedy="Run `scriba db migrate`, or start the server.")
     with database.read() as connection:
-        current, expected = schema_state(connection)
-        if current != expected:
-            return Finding(
-                "database",
-                f"{settings.database_shown} has schema {current}; this version needs {expected}.",
-                is_good=False,
-                remedy="Run `scriba db migrate`, or start the server.",
-            )
         tenants = connection.execute(select(func.count()).select_from(organisations)).scalar_one()
         records = connection.execute(select(func.sum(logs.c.size))).scalar_one()
     holds = f"{counted(tenants, 'organisation')}, {counted(records or 0, 'record')}"
@@ -108,11 +104,10 @@ def _secret(database: Database, settings: Settings) -> Finding:
 def _guard(database: Database, settings: Settings) -> Finding:
     """Open the store as the server does, which compares database, secret and guard."""
     guard = Guard(settings.guard_dir)
-    if is_empty(database) and guard.is_empty():
+    current, expected = schema_of(database)
+    if current is None and guard.is_empty():
         return Finding("guard", f"{guard.folder} is made at the first start")
-    with database.read() as connection:
-        current, expected = schema_state(connection)
-    if current != expected:
+    if current not in {None, expected}:
         return Finding("guard", f"{guard.folder} is compared once the database has its schema")
     store = open_store(database, guard, settings.secret_path, settings.deployment)
     count = sum(1 for _ in guard.checkpoints(store.keyring))

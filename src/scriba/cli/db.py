@@ -14,7 +14,7 @@ from scriba.cli.options import config_option, json_option
 from scriba.cli.show import print_json
 from scriba.gateway.configured import read_settings
 from scriba.storage.reset import clear
-from scriba.storage.schema import migrate, schema_state
+from scriba.storage.schema import migrate, schema_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,8 +36,7 @@ def migrate_(config: Path | None, *, as_json: bool) -> None:
     settings = read_settings(config)
     with database_of(settings) as database:
         changed = migrate(database)
-        with database.read() as connection:
-            revision, _ = schema_state(connection)
+        revision, _ = schema_of(database)
     if as_json:
         print_json({"changed": changed, "schema": revision})
         return
@@ -51,15 +50,15 @@ def migrate_(config: Path | None, *, as_json: bool) -> None:
 def check(config: Path | None, *, as_json: bool) -> int:
     """Say whether the database answers and has the schema of this version; exit code 1 if it has not."""
     settings = read_settings(config)
-    with database_of(settings) as database, database.read() as connection:
-        current, expected = schema_state(connection)
+    with database_of(settings) as database:
+        current, expected = schema_of(database)
     if as_json:
         print_json({"schema": current, "expected": expected, "current": current == expected})
     elif current == expected:
         click.echo(f"{settings.database_shown} answers and has schema {current}, which is current.")
     else:
         has = f"schema {current}" if current else "no schema yet"
-        click.echo(f"{settings.database_shown} answers and has {has}; this version needs {expected}.")
+        click.echo(f"{settings.database_shown} has {has}; this version needs {expected}.")
         click.echo("Run `scriba db migrate`, or start the server.")
     return 0 if current == expected else NO
 

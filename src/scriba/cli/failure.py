@@ -20,6 +20,8 @@ WRONG_USE: Final = 2
 UNREACHABLE: Final = 3
 """Exit code: a system that is needed does not answer."""
 _INTERRUPTED: Final = 130
+_PIPE_CLOSED: Final = 141
+"""These two as shells count them: 128 and the number of the signal."""
 
 
 def report(error: BaseException, *, as_json: bool) -> int:
@@ -32,10 +34,11 @@ def report(error: BaseException, *, as_json: bool) -> int:
     if isinstance(error, KeyboardInterrupt | click.Abort):
         click.echo("Stopped.", err=True)
         return _INTERRUPTED
-    if isinstance(error, BrokenPipeError):
-        # Whoever read our output has left, like `head`; nothing more may be written, not even at exit.
+    if isinstance(error, SystemExit) and error.code == 1:
+        # So click and rich say that whoever read our output has left, like `head`. Nothing more may be written, not
+        # even at exit, and neither "done" nor "no" is the answer: nobody has read it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return _PIPE_CLOSED
     if isinstance(error, ScribaError):
         _write(error.code, error.message, error.hint, error.param, as_json=as_json)
         return _exit_code(error)

@@ -48,7 +48,14 @@ def log() -> None:
 @click.option("--enforcement", multiple=True, type=click.Choice([e.value for e in Enforcement]), help="Of the policy.")
 @click.option("--start-date", multiple=True, metavar="WHEN", help="From this day or moment on (UTC).")
 @click.option("--end-date", multiple=True, metavar="WHEN", help="Until the end of this day, or this moment (UTC).")
-@click.option("--limit", type=click.IntRange(1, MAX_LIMIT), default=DEFAULT_LIMIT, show_default=True, metavar="N")
+@click.option(
+    "--limit",
+    type=click.IntRange(1, MAX_LIMIT),
+    default=DEFAULT_LIMIT,
+    show_default=True,
+    metavar="N",
+    help=f"Entries to show, at most {MAX_LIMIT}.",
+)
 @click.option("--offset", type=click.IntRange(min=0), default=0, metavar="N", help="Entries to pass over.")
 @config_option
 @json_option

@@ -13,7 +13,7 @@ from scriba.settings import Settings
 from scriba.storage.control import Control
 from scriba.storage.database import Database
 from scriba.storage.guard import Guard
-from scriba.storage.schema import schema_state
+from scriba.storage.schema import schema_of
 from scriba.storage.store import Store, open_store
 
 if TYPE_CHECKING:
@@ -71,8 +71,5 @@ def open_existing(config: Path | None) -> Iterator[Opened]:
 
 
 def is_empty(database: Database) -> bool:
-    """Whether nothing was ever written to a database. A SQLite file is not made by asking."""
-    if database.path is not None and not database.path.exists():
-        return True
-    with database.read() as connection:
-        return schema_state(connection)[0] is None
+    """Whether nothing was ever written to a database."""
+    return schema_of(database)[0] is None

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from scriba.storage.database import Database
 
-__all__ = ["migrate", "schema_state"]
+__all__ = ["migrate", "schema_of", "schema_state"]
 
 _MIGRATIONS: Final = Path(__file__).with_name("migrations")
 _ADVISORY_LOCK: Final = 0x5C71BA
@@ -26,10 +26,25 @@ _ADVISORY_LOCK: Final = 0x5C71BA
 
 def schema_state(connection: Connection) -> tuple[str | None, str]:
     """Return the revision that a database is at (None: it is empty) and the one that this program expects."""
+    return MigrationContext.configure(connection).get_current_revision(), _expected()
+
+
+def schema_of(database: Database) -> tuple[str | None, str]:
+    """Do the same for a whole database. A SQLite file is not made by asking.
+
+    :raises StoreUnreachable: it does not answer
+    """
+    if database.path is not None and not database.path.exists():
+        return None, _expected()
+    with database.read() as connection:
+        return schema_state(connection)
+
+
+def _expected() -> str:
     expected = ScriptDirectory(str(_MIGRATIONS)).get_current_head()
     if expected is None:
         raise AssertionError("no migration is packaged")
-    return MigrationContext.configure(connection).get_current_revision(), expected
+    return expected
 
 
 def migrate(database: Database) -> bool:
@@ -40,6 +55,8 @@ def migrate(database: Database) -> bool:
     :raises SettingsError: the database was written by a newer version
     :raises StoreUnreachable: it does not answer
     """
+    if database.path is not None:
+        database.path.parent.mkdir(parents=True, exist_ok=True)
     with database.write() as connection:
         if database.dialect == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})

@@ -1,0 +1,146 @@
+"""`scriba doctor` finds what is wrong, says what to do, and changes nothing."""
+
+from __future__ import annotations
+
+import http.server
+import socket
+import threading
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.unit.cli.conftest import Result, Scriba
+
+CHECKS = ["settings", "database", "secret", "guard", "upstreams", "clock", "disk", "port"]
+
+
+@pytest.fixture(autouse=True)
+def _quiet_place(scriba: Scriba, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a free port and one upstream, so that by itself nothing is wrong; `scriba` has cleared the rest."""
+    del scriba
+    monkeypatch.setenv("SCRIBA_PORT", "0")
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
+
+
+def finding(result: Result, check: str) -> dict[str, Any]:
+    """Return what one check found."""
+    found: dict[str, Any] = {one["check"]: one for one in result.json}[check]
+    return found
+
+
+def test_a_new_folder_is_healthy_and_stays_empty(scriba: Scriba) -> None:
+    """One line for each check; nothing is made by looking."""
+    result = scriba("doctor")
+    assert result.code == 0
+    assert [line.split()[:2] for line in result.out.splitlines()] == [["ok", check] for check in CHECKS]
+    assert "sk-secret" not in result.out
+    assert list(Path().iterdir()) == []
+
+
+def test_a_deployment_is_healthy(scriba: Scriba, acme: str) -> None:
+    """With what is in it, in numbers."""
+    assert acme
+    result = scriba("doctor")
+    assert result.code == 0
+    assert "1 organisation, 5 records" in result.out
+    assert "openai" in result.out
+
+
+def test_a_wrong_setting_is_the_one_finding(scriba: Scriba) -> None:
+    """The rest cannot be examined."""
+    Path("scriba.toml").write_text("prt = 1", encoding="utf-8")
+    result = scriba("doctor", "--json")
+    assert result.code == 2
+    assert [one["check"] for one in result.json] == ["settings"]
+    assert finding(result, "settings")["remedy"] == "Did you mean port?"
+
+
+@pytest.mark.parametrize("lost", ["deployment.secret", "guard", "scriba.db"])
+def test_what_is_lost_is_found_with_the_ways_out(scriba: Scriba, acme: str, lost: str) -> None:
+    """Each of the three that belong together; and the others stay as they are."""
+    assert acme
+    path = Path("data") / lost
+    path.rename(path.with_name("elsewhere"))
+    before = sorted(file.name for file in Path("data").iterdir())
+    result = scriba("doctor", "--json")
+    assert result.code == 1
+    bad = [one for one in result.json if not one["ok"]]
+    assert bad
+    assert any("Two ways out" in one.get("remedy", "") for one in bad)
+    assert sorted(file.name for file in Path("data").iterdir()) == before
+
+
+def test_a_secret_that_others_can_read_is_found(scriba: Scriba, acme: str) -> None:
+    """With the command that mends it."""
+    assert acme
+    Path("data/deployment.secret").chmod(0o644)
+    result = scriba("doctor", "--json")
+    assert result.code == 1
+    assert finding(result, "secret")["remedy"] == "Run: chmod 600 data/deployment.secret"
+
+
+def test_a_database_that_does_not_answer_is_exit_code_3(scriba: Scriba, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And every other check is made all the same."""
+    monkeypatch.setenv("SCRIBA_DATABASE_URL", "postgresql://scriba:hunter2@127.0.0.1:9/scriba")
+    result = scriba("doctor", "--json")
+    assert result.code == 3
+    assert [one["check"] for one in result.json] == CHECKS
+    assert finding(result, "database")["ok"] is False
+    assert finding(result, "disk")["ok"] is True
+    assert "hunter2" not in result.out
+
+
+def test_no_upstream_is_a_finding(scriba: Scriba, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would refuse every request, which nobody wants to find out in production."""
+    monkeypatch.delenv("OPENAI_API_KEY")
+    result = scriba("doctor", "--json")
+    assert result.code == 1
+    assert "OPENAI_API_KEY" in finding(result, "upstreams")["remedy"]
+    monkeypatch.setenv("SCRIBA_PROVIDERS__SANDBOX__ENABLED", "true")
+    assert finding(scriba("doctor", "--json"), "upstreams")["ok"] is True
+
+
+def test_a_port_that_another_program_has_is_a_finding(scriba: Scriba, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before the start fails on it."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        monkeypatch.setenv("SCRIBA_PORT", str(port))
+        listener.close()
+        with _answering(port, status=404):
+            result = scriba("doctor", "--json")
+    assert result.code == 1
+    assert finding(result, "port")["ok"] is False
+
+
+def test_a_port_that_scriba_has_is_none(scriba: Scriba, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A running server is as it should be."""
+    with _answering(0, status=200) as port:
+        monkeypatch.setenv("SCRIBA_PORT", str(port))
+        result = scriba("doctor", "--json")
+    assert result.code == 0
+    assert "Scriba is running" in finding(result, "port")["found"]
+
+
+@contextmanager
+def _answering(port: int, status: int) -> Iterator[int]:
+    """Answer every GET with this status."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:  # the base class names it
+            self.send_response(status)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+            """Say nothing."""
+
+    with http.server.HTTPServer(("127.0.0.1", port), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server.server_port
+        server.shutdown()
+        thread.join()
