@@ -6,7 +6,6 @@ import asyncio
 import hashlib
 import re
 from collections.abc import Awaitable, Callable, MutableMapping
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from scriba.domain.ids import mint_id
@@ -14,7 +13,7 @@ from scriba.errors import BodyTooLarge, UnsupportedMedia
 from scriba.gateway.caller import is_trusted
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import Coroutine
 
     from scriba.gateway.caller import Networks
     from scriba.gateway.headers import RawHeaders, RequestHeaders
@@ -122,9 +121,8 @@ class Exchange:
         self._finished = last
         await self._send({"type": "http.response.body", "body": chunk, "more_body": not last})
 
-    @asynccontextmanager
-    async def while_connected(self) -> AsyncIterator[None]:
-        """Run the block, but stop it when the caller hangs up; the body must have been read.
+    async def while_connected(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do the work, but stop it when the caller hangs up; the body must have been read.
 
         :raises ClientGone: it was stopped
         """
@@ -132,7 +130,7 @@ class Exchange:
         assert task is not None  # noqa: S101  # a coroutine runs in a task
         watch = asyncio.create_task(self._watch(task))
         try:
-            yield
+            await work
         except asyncio.CancelledError:
             if not watch.done() or watch.cancelled() or not watch.result():
                 raise

@@ -48,8 +48,7 @@ class Forwarding:
         :raises UpstreamTimeoutError: before the answer began
         """
         try:
-            async with self._exchange.while_connected():
-                await self._pass()
+            await self._exchange.while_connected(self._pass())
         except (ClientGone, asyncio.CancelledError) as error:
             # The end of this process cancels too: for the provider, its client has gone in either case.
             self.ended = Ended.CLIENT

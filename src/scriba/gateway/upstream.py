@@ -144,7 +144,8 @@ class _HttpReply:
             raise _unreachable(self._provider) from error
 
     def close(self) -> None:
-        self._response.close()
+        if self._response.connection is not None:  # else it went back to the pool at the end of the body
+            self._response.close()
 
 
 def _headers(call: Call, target: Target) -> list[tuple[str, str]]:
