@@ -24,10 +24,8 @@ from sqlalchemy import select
 
 from scriba.bootstrap import Application, keep_documents, open_services
 from scriba.domain.record import Decision, Outcome
-from scriba.gateway.configured import key_variables
-from scriba.policy.catalogue import load_catalogue
+from scriba.gateway.configured import read_settings
 from scriba.server import _config
-from scriba.settings import Settings, load_settings
 from scriba.storage.model import COMMAND_LINE, LogName, Role
 from scriba.storage.rows import COLUMNS, stored_of
 from scriba.storage.tables import logs, records
@@ -38,6 +36,7 @@ if TYPE_CHECKING:
 
     from scriba.domain.record import Stored
     from scriba.services import Services
+    from scriba.settings import Settings
 
 __all__ = ["Program", "Running", "Tenant", "program", "serving", "settings_in"]
 
@@ -125,10 +124,7 @@ def settings_in(folder: Path, toml: str = "", environ: Mapping[str, str] | None 
     file = folder / "scriba.toml"
     folder.mkdir(parents=True, exist_ok=True)
     file.write_text(f'data_dir = "{folder / "data"}"\nport = 0\n{toml}', encoding="utf-8")
-    catalogue = load_catalogue("")
-    variables = key_variables(catalogue)
-    known = {name: variables.get(name, ()) for name in catalogue.providers}
-    return load_settings(file, environ or {}, key_variables=known)
+    return read_settings(file, environ or {})
 
 
 @contextmanager
