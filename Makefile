@@ -43,7 +43,7 @@ format: setup-dev ## Format the code
 	$(BIN)/ruff format .
 
 bench-gateway: setup-dev ## Measure the gateway beside a plain upstream and nginx
-	$(BIN)/python -m bench.gateway $(ARGS)
+	$(BIN)/python bench/gateway.py $(ARGS)
 
 lock: ## Write both lock files anew, with the newest versions that pyproject.toml allows (needs uv)
 	uv pip compile pyproject.toml --extra postgres $(LOCK) -o requirements.lock
