@@ -73,8 +73,10 @@ def test_null_means_absent(draft: Any) -> None:
 
 def test_an_alias_becomes_the_providers_id(draft: Any) -> None:
     """Aliases are accepted and never stored; a name given twice stands once."""
-    policy = draft({"name": "x", "rules": RULES | {"providerBlocklist": ["Qwen", "dashscope", "amazon"]}})
+    lists = {"providerBlocklist": ["Qwen", "dashscope", "amazon"], "modelBlocklist": ["b", "a", "b"]}
+    policy = draft({"name": "x", "rules": RULES | lists})
     assert policy.rules.provider_blocklist == ("alibaba", "amazon")
+    assert policy.rules.model_blocklist == ("b", "a")
 
 
 @pytest.mark.parametrize(

@@ -96,6 +96,7 @@ def resolve(make_point: MakePoint) -> Callable[..., Resolution]:
         ("openai/gpt-oss-120b:groq", "huggingface", "openai/gpt-oss-120b:groq", "gpt-oss-120b"),
         ("huggingface/openai/gpt-oss-120b:groq", "huggingface", "openai/gpt-oss-120b:groq", "gpt-oss-120b"),
         ("openai/gpt-oss-120b:fastest", "huggingface", "openai/gpt-oss-120b:fastest", "gpt-oss-120b"),
+        ("groq/next:free", "groq", "next:free", ""),
         ("groq/openai/gpt-oss-120b:free", "groq", "openai/gpt-oss-120b:free", "gpt-oss-120b"),
         # open weights without an API of their maker: who lists the very name, else the first who serves the model
         ("llama-3.3-70b-versatile", "groq", "llama-3.3-70b-versatile", "llama-3.3-70b-instruct"),
@@ -146,6 +147,12 @@ def test_open_weights_fall_to_their_maker_if_nobody_else_is_configured(make_poin
     """So that a refusal can name the provider that the file knows."""
     assert make_point().resolver.resolve("qwen3-32b", "").provider == "alibaba"
     assert make_point("cerebras").resolver.resolve("qwen3-32b", "").provider == "cerebras"
+
+
+def test_an_author_is_never_taken_for_a_provider(make_point: MakePoint) -> None:
+    """`deepseek-ai/…` is how model hubs name it: it does not ask for DeepSeek's own API."""
+    assert make_point().resolver.resolve("deepseek-ai/DeepSeek-V3.2", "").provider == ""
+    assert make_point("together", "sambanova").resolver.resolve("deepseek-ai/DeepSeek-V3.2", "").provider == "sambanova"
 
 
 def test_the_operators_order_decides_among_providers(make_point: MakePoint) -> None:
@@ -205,6 +212,7 @@ def test_a_router_told_where_to_go_names_the_upstream(resolve: Callable[..., Res
     assert resolve("openai/gpt-oss-120b:groq").upstream_provider == "groq"
     assert resolve("openai/gpt-oss-120b:cheapest").upstream_provider == ""
     assert resolve("openrouter/openai/gpt-4o").upstream_provider == ""
+    assert resolve("openrouter/openai/gpt-4o:groq").upstream_provider == ""
 
 
 def test_an_arn_of_china_is_an_endpoint_in_china(resolve: Callable[..., Resolution]) -> None:
