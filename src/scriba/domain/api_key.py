@@ -30,7 +30,7 @@ def is_api_key(text: str) -> bool:
 
 
 def key_digest(key: str) -> bytes:
-    """What is stored of a key: the SHA-256 of the whole string. 256 random bits need no slow hash."""
+    """Return what is stored of a key: the SHA-256 of the whole string. 256 random bits need no slow hash."""
     return hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()
 
 

@@ -225,8 +225,8 @@ class Stored(msgspec.Struct, frozen=True, kw_only=True):
     """A record in its place in a log.
 
     `seq` is the leaf index, `log_time` the time minted for it. `salt` (16 bytes) opens the hidden fields.
-    After an erasure it is empty, `commitments` keeps the commitment of every hidden field and `field_keys` the keys of those that were not
-    erased.
+    After an erasure it is empty, `commitments` keeps the commitment of every hidden field and `field_keys` the
+    keys of those that were not erased.
     """
 
     seq: int

@@ -23,7 +23,7 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 _FORM: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{6})?Z")
 
 
-class InvalidTimestamp(ValueError):  # noqa: N818  # named for what it says, like the other Invalid... errors
+class InvalidTimestamp(ValueError):
     """Not a time in the form described above."""
 
 

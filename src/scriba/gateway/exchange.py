@@ -28,7 +28,7 @@ _HOST: Final = re.compile(r"[A-Za-z0-9._:\[\]-]{1,255}")
 _JSON: Final = re.compile(rb"application/json[ \t]*(;[ \t]*charset=\"?utf-8\"?[ \t]*)?", re.IGNORECASE)
 
 
-class ClientGone(Exception):  # noqa: N818  # nobody is left to answer, which is not an error
+class ClientGone(Exception):  # nobody is left to answer, which is not an error
     """The caller hung up."""
 
 

@@ -35,7 +35,7 @@ _ENCODER: Final = msgspec.json.Encoder(order="sorted")
 _FORBIDDEN: Final = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 
 
-class InvalidRecord(ValueError):  # noqa: N818  # named for what it says
+class InvalidRecord(ValueError):
     """A record, or a value for one, that the format does not allow; `field` says where."""
 
     def __init__(self, field: str, message: str) -> None:

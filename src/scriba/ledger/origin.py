@@ -19,7 +19,7 @@ _FORM: Final = re.compile(
 _DEPLOYMENT_LOGS: Final = ("admin", "anchor")
 
 
-class InvalidOrigin(ValueError):  # noqa: N818  # named for what it says
+class InvalidOrigin(ValueError):
     """Not the name of a log."""
 
 

@@ -22,7 +22,7 @@ __all__ = ["InvalidReceipt", "Receipt", "check_receipt", "receipt_name"]
 _FORM: Final = re.compile(r"1;(0|[1-9][0-9]{0,15});([^;]{20,27});([^;]{44});([^;]{92})")
 
 
-class InvalidReceipt(ValueError):  # noqa: N818  # named for what it says
+class InvalidReceipt(ValueError):
     """Not a receipt, or not one of this log."""
 
 

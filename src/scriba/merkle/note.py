@@ -51,7 +51,7 @@ _ROOT_SIZE: Final = 32
 _DASH: Final = "\N{EM DASH} "
 
 
-class InvalidNote(ValueError):  # noqa: N818  # named for what it says
+class InvalidNote(ValueError):
     """Not a note, key or checkpoint of the specified form, or a signature that does not verify."""
 
 

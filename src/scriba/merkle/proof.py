@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 
-class InvalidProof(ValueError):  # noqa: N818  # named for what it says
+class InvalidProof(ValueError):
     """A proof that does not prove what it is shown for."""
 
 

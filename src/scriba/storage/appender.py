@@ -41,7 +41,7 @@ _SETTLE_SECONDS: Final = 0.5
 _log = logging.getLogger("scriba.appender")
 
 
-class StaleControl(Exception):  # noqa: N818 - not an error: read the control tables again and decide again
+class StaleControl(Exception):  # not an error: read the control tables again and decide again
     """The record was decided under settings that have changed meanwhile; nothing was written."""
 
 
