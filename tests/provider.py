@@ -50,7 +50,9 @@ class Provider:
     :ivar answer: how it answers the next requests
     :ivar received: every request, also the refused ones
     :ivar gate: what `streamed(held=True)` waits for after its first chunk
+    :ivar asked: set when a request in order has come
     :ivar hung_up: set when a caller has gone before its answer was complete
+    :ivar finished: set when an answer has been handed to the connection to its last byte
     """
 
     def __init__(self) -> None:
@@ -58,14 +60,18 @@ class Provider:
         self.answer: Answer = completion()
         self.received: list[Received] = []
         self.gate = threading.Event()
+        self.asked = threading.Event()
         self.hung_up = threading.Event()
+        self.finished = threading.Event()
 
     def reset(self) -> None:
         """Forget everything, for the next test."""
         self.answer = completion()
         self.received.clear()
         self.gate.clear()
+        self.asked.clear()
         self.hung_up.clear()
+        self.finished.clear()
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer as told, if the request is in order."""
@@ -73,11 +79,14 @@ class Provider:
         self.received.append(Received(request.path, {k.lower(): v for k, v in request.headers.items()}, body))
         if refusal := _refusal(request, body):
             return refusal
+        self.asked.set()
         try:
-            return await self.answer(self, request)
-        except asyncio.CancelledError:
+            response = await self.answer(self, request)
+        except (asyncio.CancelledError, ConnectionError):
             self.hung_up.set()
             raise
+        self.finished.set()
+        return response
 
 
 def completion(usage: dict[str, int] | None = USAGE, headers: dict[str, str] | None = None) -> Answer:
@@ -92,11 +101,12 @@ def completion(usage: dict[str, int] | None = USAGE, headers: dict[str, str] | N
     return answer
 
 
-def streamed(*, held: bool = False, times: int = 1) -> Answer:
+def streamed(*, held: bool = False, times: int = 1, padding: int = 0) -> Answer:
     """Answer with a stream of events.
 
     :param held: whether it waits for the gate after the first event
     :param times: how often its words are repeated
+    :param padding: spaces after each word
     """
 
     async def answer(provider: Provider, request: web.Request) -> web.StreamResponse:
@@ -105,7 +115,7 @@ def streamed(*, held: bool = False, times: int = 1) -> Answer:
         asked = await request.json()
         head = _head(asked) | {"object": "chat.completion.chunk"}
         for number, word in enumerate(WORDS * times):
-            await response.write(_event(head | {"choices": [{"index": 0, "delta": {"content": word}}]}))
+            await response.write(_event(head | {"choices": [{"index": 0, "delta": {"content": word + " " * padding}}]}))
             if held and number == 0:
                 await asyncio.to_thread(provider.gate.wait, _SECONDS)
         if asked.get("stream_options", {}).get("include_usage"):
