@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
@@ -86,7 +85,7 @@ BAD = [
 @pytest.mark.parametrize("bad", BAD, ids=lambda bad: bad.name)
 def test_bad_input_is_refused_by_name(server: Running, tenant: Tenant, provider: Provider, bad: Bad) -> None:
     """Each answer names the field and what is allowed, in the client's own shape; nothing is forwarded or logged."""
-    before = server.records(tenant.id)
+    before = server.decisions(tenant.id)
     answer = ask(server.url, tenant.app, bad.body, bad.headers)
     assert answer.status == bad.status
     assert answer.error["param"] == bad.param
@@ -94,7 +93,7 @@ def test_bad_input_is_refused_by_name(server: Running, tenant: Tenant, provider:
     assert answer.error["type"] == "invalid_request_error"
     assert answer.error["requestId"] == answer.headers["x-request-id"]
     assert provider.received == []
-    assert server.records(tenant.id) == before
+    assert server.decisions(tenant.id) == before
 
 
 def test_every_limit_is_reachable(server: Running, tenant: Tenant) -> None:
@@ -280,11 +279,14 @@ def test_the_outcome_follows_with_status_and_tokens(server: Running, provider: P
 
 
 def test_a_refusal_has_no_outcome(server: Running, provider: Provider) -> None:
-    """Nothing was called, so nothing ended."""
+    """Nothing was called, so nothing ended: the only outcome is that of the request that follows."""
     tenant = server.tenant(NO_OPENAI)
-    ask(server.url, tenant.app)
-    time.sleep(0.05)
-    assert [type(one.record).__name__ for one in server.records(tenant.id)] == ["LogStart", "Decision"]
+    assert ask(server.url, tenant.app).status == 403
+    assert ask(server.url, tenant.app, CHAT | {"model": "sandbox/echo"}).status == 200
+    (outcome,) = server.outcomes(tenant.id)
+    kinds = [type(stored.record).__name__ for stored in server.records(tenant.id)]
+    assert kinds == ["LogStart", "Decision", "Decision", "Outcome"]
+    assert outcome.decision == 2
     assert provider.received == []
 
 
