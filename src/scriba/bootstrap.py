@@ -32,7 +32,6 @@ from scriba.storage.guard import Guard
 from scriba.storage.store import open_store
 
 if TYPE_CHECKING:
-
     from fastapi import FastAPI
 
     from scriba.gateway.exchange import Message, Receive, Send
