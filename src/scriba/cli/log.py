@@ -62,7 +62,7 @@ def log() -> None:
 def query(  # one for each option
     *, org: str, config: Path | None, as_json: bool, limit: int, offset: int, **filters: tuple[str, ...]
 ) -> None:
-    """List entries, newest first. Filters may be repeated; all must hold."""
+    """List entries, newest first. Different filters must all hold; one that is repeated means any of its values."""
     asked = parse_filters({_camel(name): values for name, values in filters.items() if values})
     with open_existing(config) as opened:
         organisation = opened.control.find_organisation(org)

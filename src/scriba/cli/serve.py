@@ -20,9 +20,11 @@ __all__ = ["serve"]
 
 @click.command(cls=Command, epilog="scriba serve --demo")
 @config_option
-@click.option("--host", metavar="ADDRESS", help="Address to listen on [default: 127.0.0.1].")
-@click.option("--port", type=click.IntRange(0, 65_535), metavar="PORT", help="Port to listen on [default: 2728].")
-@click.option("--workers", type=click.IntRange(1, 1_024), metavar="N", help="Server processes [default: 1].")
+@click.option("--host", metavar="ADDRESS", help="Address to listen on, instead of the setting.")
+@click.option(
+    "--port", type=click.IntRange(0, 65_535), metavar="PORT", help="Port to listen on, instead of the setting."
+)
+@click.option("--workers", type=click.IntRange(1, 1_024), metavar="N", help="Server processes, instead of the setting.")
 @click.option("--demo", is_flag=True, help="Add an organisation `demo` with keys, policies and a sandbox to try.")
 def serve(config: Path | None, host: str | None, port: int | None, workers: int | None, *, demo: bool) -> None:
     """Start the server in the foreground; Ctrl-C or SIGTERM lets requests under way finish.
