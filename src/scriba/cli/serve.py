@@ -24,7 +24,7 @@ __all__ = ["serve"]
 @click.option(
     "--port", type=click.IntRange(0, 65_535), metavar="PORT", help="Port to listen on, instead of the setting."
 )
-@click.option("--workers", type=click.IntRange(1, 1_024), metavar="N", help="Server processes, instead of the setting.")
+@click.option("--workers", type=click.IntRange(1, 1_024), metavar="N", help="Processes, instead of the setting.")
 @click.option("--demo", is_flag=True, help="Add an organisation `demo` with keys, policies and a sandbox to try.")
 def serve(config: Path | None, host: str | None, port: int | None, workers: int | None, *, demo: bool) -> None:
     """Start the server in the foreground; Ctrl-C or SIGTERM lets requests under way finish.
