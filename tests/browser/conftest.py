@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import pytest
 from playwright.sync_api import expect, sync_playwright
+from scripts.browser import find
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, Request, Response
+    from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, Response
     from tests.running import Running, Tenant
 
 OpenPage: TypeAlias = Callable[..., "Page"]
 
-_ARGUMENTS: Final = (
+ARGUMENTS: Final = (
     "--disable-background-networking",
     "--disable-component-update",
     "--no-first-run",
@@ -28,32 +27,20 @@ _PATIENCE_MS: Final = 20_000
 expect.set_options(timeout=_PATIENCE_MS)
 
 
-@pytest.fixture(scope="session")
-def _playwright() -> Iterator[Playwright]:
-    with sync_playwright() as playwright:
-        yield playwright
-
-
-@pytest.fixture(scope="session")
-def browser(_playwright: Playwright) -> Iterator[Browser]:
-    """Start the first browser that is found; without one, tests are skipped here and fail in CI."""
-    path = _browser_path(_playwright)
+# Not for the session: while Playwright runs, this thread has an event loop, and other tests could not start theirs.
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Start the browser that is here; without one, tests are skipped on a desk and fail in CI."""
+    path = find()
     if path is None:
         message = "No browser: install chromium-headless-shell, run `playwright install`, or set SCRIBA_CHROMIUM."
         if os.environ.get("CI"):
             pytest.fail(message)
         pytest.skip(message)
-    browser = _playwright.chromium.launch(executable_path=path, chromium_sandbox=False, args=[*_ARGUMENTS])
-    yield browser
-    browser.close()
-
-
-def _browser_path(playwright: Playwright) -> str | None:
-    if given := os.environ.get("SCRIBA_CHROMIUM"):
-        return given
-    own = playwright.chromium.executable_path
-    found = (shutil.which(name) for name in ("chromium-headless-shell", "chromium"))
-    return next((path for path in (*found, own) if path and Path(path).exists()), None)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, chromium_sandbox=False, args=[*ARGUMENTS])
+        yield browser
+        browser.close()
 
 
 class Conduct:

@@ -1,11 +1,12 @@
 """Whether the log is what was written, as far as the console knows.
 
-Reading every record again costs time, so it is done in the background, at most one log at a time and never more
+Reading records back costs time, so it is done in the background, for one organisation at a time and never with more
 than a small share of one core; a page shows the newest result.
 """
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from types import MappingProxyType
@@ -23,14 +24,18 @@ if TYPE_CHECKING:
 __all__ = ["Standing", "Watch"]
 
 _SHARE: Final = 20
-"""A check that took one second is followed by this many seconds without one."""
-
-_TOLD: Final = 5
+"""A check that took one second is followed by this many seconds without one, and by `_LEAST_REST_SECONDS` at least."""
 
 _LEAST_REST_SECONDS: Final = 1.0
 
 _REPEAT_SECONDS: Final = 60.0
 """After this long the logs are verified again although nothing was added: what is stored may have been changed."""
+
+_TOLD: Final = 5
+"""Findings of one log that are told; further ones are counted."""
+
+_NOTHING: Final[Mapping[str, Verification]] = MappingProxyType({})
+_log: Final = logging.getLogger("scriba.console")
 
 
 class Standing(NamedTuple):
@@ -40,7 +45,7 @@ class Standing(NamedTuple):
     microseconds since 1970.
     """
 
-    logs: Mapping[str, Verification] = MappingProxyType({})
+    logs: Mapping[str, Verification] = _NOTHING
     problem: str = ""
     size: int = 0
     checked_at: int = 0
@@ -126,10 +131,16 @@ class Watch:
 
     def _check(self, org_id: str, size: int) -> None:
         started = time.monotonic()
+        logs: Mapping[str, Verification] = _NOTHING
+        problem = ""
         try:
-            found = Standing(logs=self._verify(org_id), size=size, checked_at=time.time_ns() // 1000)
+            logs = self._verify(org_id)
         except ScribaError as error:
-            found = Standing(problem=str(error), size=size, checked_at=time.time_ns() // 1000)
+            problem = str(error)
+        except Exception:  # noqa: BLE001 - a thread ends here; without a result the check would begin again at once
+            _log.exception("The logs of %s could not be verified.", org_id)
+            problem = "The verification broke off; the server's own log says why."
+        found = Standing(logs=logs, problem=problem, size=size, checked_at=time.time_ns() // 1000)
         ended = time.monotonic()
         with self._lock:
             self._known[org_id] = found

@@ -66,6 +66,7 @@ class _Console:
         self._audit_log = services.audit_log
         self._sessions = services.sessions
         self._proxies = services.settings.trusted_proxies
+        self._lets_through = services.settings.log_failure == "allow"
         providers = configure(services.settings.providers, services.decision_point.catalogue).names
         self._first_model = SANDBOX_MODEL if SANDBOX in providers else "gpt-4o"
 
@@ -96,7 +97,8 @@ class _Console:
         """Explain what "verified" means; for who has signed in, with the state of their logs."""
         visitor = self._visitor(request)
         state = self._newest.state(visitor.principal.org_id, "", _PATIENCE_SECONDS) if visitor else None
-        return render("explained.html", {"visitor": visitor, "standing": state.standing if state else None})
+        values = {"standing": state.standing if state else None, "lets_through": self._lets_through}
+        return render("explained.html", {**values, "visitor": visitor})
 
     def follow_link(self, request: Request, _form: Form) -> Response:
         """Use up a one-time link. Looking ahead, as HEAD or as a browser's prefetch, does not use it up."""

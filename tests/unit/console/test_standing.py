@@ -29,7 +29,7 @@ class Logs:
 
     def __init__(self) -> None:
         self.result: dict[str, Verification] = {"requests": verified(5)}
-        self.error: StoreUnreachable | None = None
+        self.error: Exception | None = None
         self.asked: list[str] = []
         self.may_end = threading.Event()
         self.may_end.set()
@@ -145,6 +145,18 @@ def test_a_database_that_does_not_answer_is_not_called_verified(logs: Logs) -> N
     logs.error = StoreUnreachable("The database does not answer.")
     standing = settled(Watch(logs.verify), 5)
     assert (standing.says, standing.problem) == ("Could not be verified", "The database does not answer.")
+
+
+def test_a_check_that_breaks_off_is_no_result_and_is_not_repeated_at_once(
+    logs: Logs, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A mistake of ours is told to the operator, and the page does not say verified."""
+    logs.error = ZeroDivisionError("a mistake")
+    watch = Watch(logs.verify)
+    assert settled(watch, 5).says == "Could not be verified"
+    watch.standing("org_1", 5)
+    assert len(logs.asked) == 1
+    assert "a mistake" in caplog.text
 
 
 def test_organisations_are_verified_apart(logs: Logs) -> None:
