@@ -12,7 +12,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import insert, select
 
 from scriba.domain.record import Decision, Event, LogStart, Record
 from scriba.errors import IntegrityError, LogUnavailable
@@ -84,11 +84,6 @@ class LockedLog:
 
 
 _HEAD_COLUMNS: Final = "id, org_id, log, origin, size, last_time, frontier, seal"
-_RENEW: Final = (
-    update(logs)
-    .where(logs.c.id == bindparam("log_id"))
-    .values({name: bindparam(f"new_{name}") for name in ("size", "last_time", "frontier", "seal")})
-)
 
 
 class HotLogs:
@@ -106,6 +101,9 @@ class HotLogs:
         marks = ", ".join([mark] * len(COLUMNS))
         # The driver's own SQL: this is the hot path, and the statements are always the same.
         self._insert = f"INSERT INTO records ({', '.join(COLUMNS)}) VALUES ({marks})"  # noqa: S608 - constants
+        self._renew_head = (
+            f"UPDATE logs SET size = {mark}, last_time = {mark}, frontier = {mark}, seal = {mark} WHERE id = {mark}"  # noqa: S608
+        )
         self._one_log = f"(org_id = {mark} AND log = {mark} AND NOT frozen)"
         self._for_update = "" if database.dialect == "sqlite" else " FOR UPDATE"
 
@@ -221,13 +219,6 @@ class HotLogs:
         renewed = []
         for log in changed:
             head = log.head.append(log.hashes, log.log_time)
-            renewed.append(
-                {
-                    "log_id": log.id,
-                    "new_size": head.size,
-                    "new_last_time": head.last_time,
-                    "new_frontier": head.packed_frontier(),
-                    "new_seal": seal(head, self._keyring.of(log.origin).head_key),
-                },
-            )
-        connection.execute(_RENEW, renewed)
+            sealed = seal(head, self._keyring.of(log.origin).head_key)
+            renewed.append((head.size, head.last_time, head.packed_frontier(), sealed, log.id))
+        connection.exec_driver_sql(self._renew_head, renewed)
