@@ -187,3 +187,12 @@ def test_a_file_without_a_secret_is_refused(tmp_path: Path, content: str) -> Non
     path.chmod(0o600)
     with pytest.raises(SettingsError, match="64 hexadecimal digits"):
         read_secret(path)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")
+def test_nobody_else_can_read_the_files(sqlite_store: OpenStore) -> None:
+    """Promise: addresses and names in the database, and the secret, are for the owner of the files alone."""
+    append_many(sqlite_store, 1)
+    files = [*sqlite_store.folder.glob("scriba.db*"), sqlite_store.folder / "deployment.secret"]
+    assert len(files) == 4
+    assert {file.stat().st_mode & 0o077 for file in files} == {0}

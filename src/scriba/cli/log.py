@@ -11,6 +11,7 @@ import msgspec
 from rich.text import Text
 
 from scriba.audit.query import AuditLog
+from scriba.audit.verdict import Verdict, verdict_of
 from scriba.cli.command import Group
 from scriba.cli.opening import open_existing
 from scriba.cli.options import config_option, json_option, org_option
@@ -30,7 +31,13 @@ if TYPE_CHECKING:
 
 __all__ = ["log"]
 
-_WORDS: Final = {"warn": Text("warned", style="yellow"), "soft_block": Text("rerouted", style="yellow")}
+_COLOURS: Final = {
+    Verdict.ALLOWED: "green",
+    Verdict.WARNED: "yellow",
+    Verdict.REROUTED: "yellow",
+    Verdict.DEFIED: "red",
+    Verdict.BLOCKED: "red",
+}
 _CAPITAL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
@@ -127,11 +134,8 @@ def _row(entry: Entry) -> tuple[str | Text, ...]:
 
 
 def _decision(entry: Entry) -> Text:
-    if not entry.allowed:
-        return Text("blocked", style="red")
-    if not entry.violation_reasons:
-        return Text("allowed", style="green")
-    return _WORDS.get(entry.enforcement, Text("allowed in spite of its policy", style="red"))
+    verdict = verdict_of(entry)
+    return Text("allowed against the policy" if verdict is Verdict.DEFIED else verdict, style=_COLOURS[verdict])
 
 
 def _lines(fields: dict[str, object], prefix: str = "") -> Iterator[tuple[str, str]]:

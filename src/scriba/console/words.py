@@ -6,11 +6,11 @@ came from outside (models, providers, names) and what Scriba says.
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 
+from scriba.audit.verdict import Verdict, verdict_of
 from scriba.policy.reasons import short_reasons
 
 if TYPE_CHECKING:
@@ -18,17 +18,7 @@ if TYPE_CHECKING:
 
     from scriba.audit.entry import Entry, EntryOutcome
 
-__all__ = ["ENFORCEMENTS", "Line", "Verdict", "Word", "duration", "line_of", "moment", "outcome_words", "verdict_of"]
-
-
-class Verdict(StrEnum):
-    """What became of a request, in the five ways that a reader tells apart."""
-
-    ALLOWED = "allowed"
-    WARNED = "warned"
-    REROUTED = "rerouted"
-    DEFIED = "defied"
-    BLOCKED = "blocked"
+__all__ = ["ENFORCEMENTS", "Line", "Word", "duration", "line_of", "moment", "outcome_words"]
 
 
 ENFORCEMENTS: Final = {
@@ -103,19 +93,6 @@ def line_of(entry: Entry) -> Line:
         clock=clock,
         exact=entry.timestamp,
     )
-
-
-def verdict_of(entry: Entry) -> Verdict:
-    """Tell what became of a request.
-
-    Reasons beside `allowed` mean that it was let through in spite of them: with a warning, to another provider, or,
-    which only another gateway can tell us, although its policy says to refuse.
-    """
-    if not entry.allowed:
-        return Verdict.BLOCKED
-    if not entry.violation_reasons:
-        return Verdict.ALLOWED
-    return {"warn": Verdict.WARNED, "soft_block": Verdict.REROUTED}.get(entry.enforcement, Verdict.DEFIED)
 
 
 def moment(timestamp: str) -> tuple[str, str]:

@@ -37,7 +37,6 @@ class ProviderSettings(msgspec.Struct, frozen=True, kw_only=True):
     api_key_env: str = ""
     api_key: Secret[str] | None = None
     models: Mapping[str, str] = _NO_MODELS
-    fallback_on_error: bool = False
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):

@@ -39,7 +39,6 @@ class ProviderTable(msgspec.Struct):
     api_key_env: str = ""
     api_key_file: str = ""
     models: dict[str, str] = {}
-    fallback_on_error: bool = False
 
 
 def read_providers(layer: Layer, environ: Mapping[str, str], usual: KeyVariables | None) -> dict[str, ProviderSettings]:
@@ -70,7 +69,6 @@ def _provider(layer: Layer, name: str, environ: Mapping[str, str], usual: KeyVar
         api_key_env=variable,
         api_key=key,
         models=table.models,
-        fallback_on_error=table.fallback_on_error,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -56,7 +57,7 @@ def migrate(database: Database) -> bool:
     :raises StoreUnreachable: it does not answer
     """
     if database.path is not None:
-        database.path.parent.mkdir(parents=True, exist_ok=True)
+        _make_file(database.path)
     with database.write() as connection:
         if database.dialect == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
@@ -69,6 +70,15 @@ def migrate(database: Database) -> bool:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
         return True
+
+
+def _make_file(path: Path) -> None:
+    """Make the file of a SQLite database, so that only its owner can read the addresses and names in it.
+
+    The files that SQLite puts beside it get the same mode.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
 
 
 def _refuse_unknown(current: str | None) -> None:

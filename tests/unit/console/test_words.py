@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from scriba.audit.entry import Entry, EntryOutcome
-from scriba.console.words import Line, Verdict, duration, line_of, moment, outcome_words, verdict_of
+from scriba.audit.verdict import Verdict, verdict_of
+from scriba.console.words import Line, duration, line_of, moment, outcome_words
 
 CHINA = "Provider 'deepseek' is China-based and blocked by policy"
 TIER = "Provider 'deepseek' does not meet minimum trust tier 'most_trusted'"

@@ -101,7 +101,7 @@ def test_an_address_is_given_by_dialect(
         ('api_key_env = "A"\napi_key_file = "b"', "both set"),
         ("models = {a = 1}", "expected text, got a whole number"),
         ("enabled = 1", "expected true or false"),
-        ("fallback = true", "Did you mean fallback_on_error?"),
+        ("enable = true", "Did you mean enabled?"),
     ],
 )
 def test_a_wrong_table_is_refused(load: Load, toml: str, says: str) -> None:
