@@ -59,8 +59,9 @@ class Running:
     :ivar url: where it answers, without a slash at the end
     """
 
-    def __init__(self, application: Application, url: str) -> None:
+    def __init__(self, application: Application, server: uvicorn.Server, url: str) -> None:
         self.application = application
+        self._server = server
         self.services: Services = application.services
         self.url = url
         self._count = 0
@@ -84,6 +85,10 @@ class Running:
         given = {"name": "Production", **body}
         vendors = self.services.vendors
         return self.services.control.create_policy(org_id, given, vendors=vendors, actor=COMMAND_LINE).id
+
+    def stop_soon(self) -> None:
+        """Tell the server to stop, as SIGTERM does."""
+        self._server.should_exit = True
 
     def records(self, org_id: str) -> list[Stored]:
         """Return all records of an organisation's log `requests` as the database holds them, oldest first."""
@@ -139,7 +144,7 @@ def serving(settings: Settings) -> Iterator[Running]:
     thread.start()
     try:
         assert server.ready.wait(_START_SECONDS), "the server did not start"
-        yield Running(application, f"http://127.0.0.1:{listener.getsockname()[1]}")
+        yield Running(application, server, f"http://127.0.0.1:{listener.getsockname()[1]}")
     finally:
         server.should_exit = True
         thread.join(_START_SECONDS)

@@ -114,6 +114,7 @@ def test_a_wrong_key_is_an_authentication_error(server: Running, provider: Provi
         with pytest.raises(openai.AuthenticationError) as caught:
             ask(model="gpt-4o", messages=SAID)
     assert caught.value.code == "invalid_api_key"
+    assert caught.value.response.headers["www-authenticate"] == "Bearer"
     assert provider.received == []
 
 

@@ -137,7 +137,7 @@ def test_a_redirect_is_not_passed_on(server: Running, tenant: Tenant, provider: 
     provider.answer = failing(307, "moved", location="http://127.0.0.1:9/v1/chat/completions")
     answer = ask(server.url, tenant.app)
     assert (answer.status, answer.error["code"]) == (502, "upstream_unreachable")
-    assert "redirect" in answer.error["message"]
+    assert "answered with status 307" in answer.error["message"]
     assert "location" not in answer.headers
 
 
@@ -176,6 +176,34 @@ def test_a_provider_that_stays_silent(tmp_path: Path, provider: Provider, monkey
         assert '"code":"upstream_timeout"' in caught.value.partial.decode()
         assert [outcome.status for outcome in server.outcomes(tenant.id, 2)] == [504, 200]
     provider.gate.set()
+
+
+def test_the_end_of_the_server_waits_for_answers(tmp_path: Path, provider: Provider) -> None:
+    """Who is being answered when the server is told to stop gets the whole answer, and its outcome is on record."""
+    provider.answer = streamed(held=True)
+    toml = f'[providers.openai]\nbase_url = "{provider.url}"\n'
+    with serving(settings_in(tmp_path, toml, {"OPENAI_API_KEY": KEY})) as server:
+        tenant = server.tenant()
+        with closing(_open(server, tenant)) as connection:
+            response = connection.getresponse()
+            response.readline()
+            server.stop_soon()
+            provider.gate.set()
+            assert response.read().endswith(b"data: [DONE]\n\n")
+    assert [outcome.ended for outcome in server.outcomes(tenant.id)] == [Ended.COMPLETE]
+
+
+def test_the_end_of_the_server_is_on_record(tmp_path: Path, provider: Provider) -> None:
+    """A call that outlives the time for draining is ended, and that is written before the server stops."""
+    provider.answer = hanging()
+    toml = f'drain_seconds = 0\n[providers.openai]\nbase_url = "{provider.url}"\n'
+    with serving(settings_in(tmp_path, toml, {"OPENAI_API_KEY": KEY})) as server:
+        tenant = server.tenant()
+        connection = _open(server, tenant, CHAT)
+        assert provider.asked.wait(SECONDS)
+    connection.close()
+    (outcome,) = server.outcomes(tenant.id)
+    assert (outcome.ended, outcome.status) == (Ended.CLIENT, CLIENT_CLOSED_REQUEST)
 
 
 def test_no_words_and_no_keys_are_kept(

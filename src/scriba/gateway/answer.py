@@ -78,6 +78,8 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
         headers = [(b"content-type", b"application/json")]
         if self.retry_after is not None:
             headers.append((b"retry-after", str(min(self.retry_after, MAX_RETRY_AFTER)).encode()))
+        if self.status == HTTPStatus.UNAUTHORIZED:
+            headers.append((b"www-authenticate", b"Bearer"))
         if self.status in {HTTPStatus.FORBIDDEN, HTTPStatus.CONFLICT}:
             headers.append((b"x-should-retry", b"false"))
         return headers

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from typing import TYPE_CHECKING, Final
 
@@ -22,6 +23,7 @@ CLIENT_CLOSED_REQUEST: Final = 499
 """What nginx logs for a caller that hung up before the answer began; no answer carries it."""
 
 _EVENTS: Final = b"text/event-stream"
+_log: Final = logging.getLogger("scriba.gateway")
 
 
 class Forwarding:
@@ -56,6 +58,7 @@ class Forwarding:
             if isinstance(error, asyncio.CancelledError):
                 raise
         except (UpstreamConnectionError, UpstreamTimeoutError) as error:
+            _log.warning("%s: %s", self._exchange.request_id, error)
             if not self._exchange.started:
                 self.status = error.status
                 raise

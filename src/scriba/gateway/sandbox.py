@@ -73,7 +73,7 @@ class Sandbox:
         """Answer a chat completion at once."""
         try:
             asked = _ASKED.decode(call.body)
-        except msgspec.ValidationError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             return _refusal(400, f"The sandbox cannot read this: {error}", "invalid_value")
         if asked.model not in {SANDBOX_MODEL, SANDBOX_MODEL.partition("/")[2]}:
             return _refusal(404, f"The sandbox has one model, {SANDBOX_MODEL}.", "model_not_found")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import io
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, Protocol
 
 import aiohttp
@@ -29,6 +28,9 @@ CONNECT_SECONDS: Final = 10.0
 READ_SECONDS: Final = 600.0
 """How long a provider may be silent: the default patience of the usual clients. There is no limit on the whole
 answer, which would cut long streams."""
+
+_ANSWERS: Final = frozenset({*range(200, 300), *range(400, 600)})
+"""Statuses that are passed on. A redirect would make the caller's client go elsewhere by itself, past the policy."""
 
 _LARGE: Final = 1024 * 1024
 """Bytes from which on a body is sent piece by piece, so that other requests get their turn."""
@@ -113,9 +115,9 @@ class HttpUpstreams:
             raise _timed_out(call.provider) from error
         except aiohttp.ClientError as error:
             raise _unreachable(call.provider) from error
-        if HTTPStatus.MULTIPLE_CHOICES <= response.status < HTTPStatus.BAD_REQUEST:
+        if response.status not in _ANSWERS:
             response.close()
-            raise _redirected(call.provider)
+            raise _no_answer(call.provider, response.status)
         return _HttpReply(call.provider, response)
 
     def _address(self, provider: str, target: Target, route: Route) -> URL:
@@ -169,9 +171,8 @@ def _unreachable(provider: str) -> UpstreamConnectionError:
     return UpstreamConnectionError(f"The provider '{provider}' could not be reached, or broke the connection.")
 
 
-def _redirected(provider: str) -> UpstreamConnectionError:
-    # Passed on, it would make the caller's client go there by itself, past the policy.
-    return UpstreamConnectionError(f"The provider '{provider}' answered with a redirect, which is not followed.")
+def _no_answer(provider: str, status: int) -> UpstreamConnectionError:
+    return UpstreamConnectionError(f"The provider '{provider}' answered with status {status}, which is not passed on.")
 
 
 def _timed_out(provider: str) -> UpstreamTimeoutError:

@@ -14,9 +14,13 @@ from scriba.gateway.upstream import Call
 
 
 def _ask(**body: Any) -> tuple[int, bytes]:
+    asked = {"model": "echo", "messages": [{"role": "user", "content": "Hi there"}], **body}
+    return _send(json.dumps(asked).encode())
+
+
+def _send(raw: bytes) -> tuple[int, bytes]:
     async def run() -> tuple[int, bytes]:
-        asked = json.dumps({"model": "echo", "messages": [{"role": "user", "content": "Hi there"}], **body})
-        call = Call(provider="sandbox", route=CHAT_COMPLETIONS, headers=[], body=asked.encode())
+        call = Call(provider="sandbox", route=CHAT_COMPLETIONS, headers=[], body=raw)
         reply = await Sandbox().call(call)
         chunks = []
         while chunk := await reply.next_chunk():
@@ -96,3 +100,9 @@ def test_it_refuses_like_a_provider(body: dict[str, Any], status: int, words: st
     got, raw = _ask(**body)
     assert got == status
     assert words in json.loads(raw)["error"]["message"]
+
+
+def test_it_reads_only_utf8() -> None:
+    """Words that are no text are refused; nothing fails."""
+    status, _ = _send(b'{"model": "echo", "messages": [{"role": "user", "content": "\xff"}]}')
+    assert status == 400
