@@ -20,6 +20,7 @@ from scriba.ledger.origin import parse_origin
 from scriba.ledger.record import PreparedRecord, prepare
 from scriba.ledger.seal import Head, check_seal, load_head, seal
 from scriba.merkle.tree import leaf_hash
+from scriba.storage.database import driver_cursor
 from scriba.storage.model import Appended, LogId, LogName
 from scriba.storage.rows import COLUMNS, Row, row_tail
 from scriba.storage.tables import logs, records
@@ -27,8 +28,8 @@ from scriba.storage.tables import logs, records
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
-    import sqlalchemy
     from sqlalchemy import Connection
+    from sqlalchemy.engine.interfaces import DBAPICursor
 
     from scriba.ledger.keyring import Keyring
     from scriba.storage.database import Database
@@ -117,7 +118,9 @@ class HotLogs:
         :raises LogUnavailable: the clocks of database and process differ too much
         """
         locked = self.lock(connection, {item.log for item in batch})
-        revision = connection.exec_driver_sql("SELECT revision FROM deployment").scalar_one()
+        cursor = driver_cursor(connection)
+        cursor.execute("SELECT revision FROM deployment")
+        ((revision,),) = cursor.fetchall()
         now = self._log_time(connection)
         for log in locked.values():
             log.log_time = max(now, log.head.last_time)
@@ -132,8 +135,8 @@ class HotLogs:
             rows.append(row)
             placed.append(Appended(log.origin, log.head.size + len(log.hashes) - 1, log.log_time, log.hashes[-1]))
         if rows:
-            connection.exec_driver_sql(self._insert, rows)
-            self._renew(connection, [log for log in locked.values() if log.hashes])
+            cursor.executemany(self._insert, rows)
+            self._renew(cursor, [log for log in locked.values() if log.hashes])
         return placed
 
     def holds(self, connection: Connection, wanted: Collection[LogId], placed: Sequence[Appended | None]) -> bool:
@@ -181,29 +184,31 @@ class HotLogs:
         :raises IntegrityError: a seal does not fit, or a log is smaller than this process saw it
         """
         parameters = tuple(text for log in wanted for text in (log.org_id, log.log.value))
-        heads = connection.exec_driver_sql(
+        cursor = driver_cursor(connection)
+        cursor.execute(
             # Everybody locks in this order, so nobody waits in a circle.
             f"SELECT {_HEAD_COLUMNS} FROM logs WHERE {' OR '.join([self._one_log] * len(wanted))}"  # noqa: S608
             f" ORDER BY id{self._for_update}",
             parameters,
-        ).all()
-        locked = {LogId(row.org_id, LogName(row.log)): self._open(row) for row in heads}
+        )
+        locked = {LogId(row[1], LogName(row[2])): self._open(row) for row in cursor.fetchall()}
         if missing := set(wanted) - set(locked):
             raise IntegrityError(f"The database has no log {min(f'{log.org_id}/{log.log}' for log in missing)}.")
         return locked
 
-    def _open(self, row: sqlalchemy.Row[Any]) -> LockedLog:
-        head = load_head(row.size, row.last_time, bytes(row.frontier))
-        check_seal(head, self._keyring.of(row.origin).head_key, bytes(row.seal))
-        seen = self._seen.get(row.origin, 0)
+    def _open(self, row: Sequence[Any]) -> LockedLog:
+        log_id, _, _, origin, size, last_time, frontier, stored_seal = row
+        head = load_head(size, last_time, bytes(frontier))
+        check_seal(head, self._keyring.of(origin).head_key, bytes(stored_seal))
+        seen = self._seen.get(origin, 0)
         if head.size < seen:
             raise IntegrityError(
-                f"The log {row.origin} has {head.size} records, but this process has seen {seen}: "
+                f"The log {origin} has {head.size} records, but this process has seen {seen}: "
                 "the database was rolled back.",
                 hint="Put the newer database back. Nothing is written until then.",
             )
-        self._seen[row.origin] = head.size
-        return LockedLog(row.id, row.origin, head)
+        self._seen[origin] = head.size
+        return LockedLog(log_id, origin, head)
 
     def _log_time(self, connection: Connection) -> int:
         now = self._database.clock(connection)
@@ -215,10 +220,10 @@ class HotLogs:
             )
         return now
 
-    def _renew(self, connection: Connection, changed: Sequence[LockedLog]) -> None:
+    def _renew(self, cursor: DBAPICursor, changed: Sequence[LockedLog]) -> None:
         renewed = []
         for log in changed:
             head = log.head.append(log.hashes, log.log_time)
             sealed = seal(head, self._keyring.of(log.origin).head_key)
             renewed.append((head.size, head.last_time, head.packed_frontier(), sealed, log.id))
-        connection.exec_driver_sql(self._renew_head, renewed)
+        cursor.executemany(self._renew_head, renewed)
