@@ -16,7 +16,7 @@ from scriba.ledger.hidden import MAX_VALUE
 if TYPE_CHECKING:
     from scriba.gateway.headers import RequestHeaders
 
-__all__ = ["Caller", "Networks", "client_address", "policy_slot", "read_caller"]
+__all__ = ["Caller", "Networks", "client_address", "is_trusted", "policy_slot", "read_caller", "unmapped"]
 
 Networks: TypeAlias = tuple[IPv4Network | IPv6Network, ...]
 
@@ -77,7 +77,7 @@ def client_address(peer: str, headers: RequestHeaders, proxies: Networks) -> str
     What stands further left in X-Forwarded-For may be anybody's invention, and so may an entry that is no
     address: the last proxy before it is then the best that is known.
     """
-    address = peer.removeprefix(_MAPPED) if "." in peer else peer
+    address = peer
     if not is_trusted(address, proxies):
         return address
     for hop in reversed(headers.text(b"x-forwarded-for").split(",")):
@@ -88,6 +88,11 @@ def client_address(peer: str, headers: RequestHeaders, proxies: Networks) -> str
         if not is_trusted(address, proxies):
             break
     return address
+
+
+def unmapped(address: str) -> str:
+    """Return an IPv4 address as such that a socket for both families shows as an IPv6 address."""
+    return address.removeprefix(_MAPPED) if "." in address else address
 
 
 @lru_cache(maxsize=1024)

@@ -18,14 +18,15 @@ from scriba.errors import InvalidInput, PermissionDenied, Unavailable
 from scriba.gateway.caller import Caller
 from scriba.gateway.route import Route
 from scriba.ledger.canonical import InvalidRecord
-from scriba.policy.engine import RequestFacts, Verdict
-from scriba.policy.rules import Policy, choose_policy
+from scriba.policy.engine import RequestFacts
+from scriba.policy.rules import choose_policy
 from scriba.storage.appender import StaleControl
 from scriba.storage.model import Appended, ControlState, LogId, LogName, Role
 
 if TYPE_CHECKING:
     from scriba.auth import Authenticator
-    from scriba.policy.engine import DecisionPoint
+    from scriba.policy.engine import DecisionPoint, Verdict
+    from scriba.policy.rules import Policy
     from scriba.storage.appender import Appender
     from scriba.storage.control import Control
 
@@ -75,7 +76,6 @@ class Ruling(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     log: LogId
-    policy: Policy
     decision: Decision
     appended: Appended | None
 
@@ -107,8 +107,8 @@ class EnforcementPoint:
         state = self._control.state
         principal = self._authenticator.known(key)
         if principal is None:
-            principal = await asyncio.to_thread(self._authenticator.identify, key)
-            state = self._control.state
+            await asyncio.to_thread(self._authenticator.identify, key)
+            return await self.admit(key)  # it is known now; state and principal must be of one time
         require(principal, (Role.APP,))
         return Admission(key, principal, state)
 
@@ -133,7 +133,7 @@ class EnforcementPoint:
                 await asyncio.to_thread(self._control.refresh)
                 admission = await self.admit(admission.key)
             else:
-                return Ruling(log=log, policy=policy, decision=decision, appended=appended)
+                return Ruling(log=log, decision=decision, appended=appended)
         raise Unavailable("Keys and policies are changing too quickly to decide.", hint="Try again in a moment.")
 
     def _decide(self, request: Request, policy: Policy) -> Verdict:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from scriba.domain.ids import mint_id
 from scriba.errors import BodyTooLarge, UnsupportedMedia
-from scriba.gateway.caller import is_trusted
+from scriba.gateway.caller import is_trusted, unmapped
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -28,7 +28,7 @@ _HOST: Final = re.compile(r"[A-Za-z0-9._:\[\]-]{1,255}")
 _JSON: Final = re.compile(rb"application/json[ \t]*(;[ \t]*charset=\"?utf-8\"?[ \t]*)?", re.IGNORECASE)
 
 
-class ClientGone(Exception):  # nobody is left to answer, which is not an error
+class ClientGone(Exception):
     """The caller hung up."""
 
 
@@ -62,7 +62,7 @@ class Exchange:
     def peer(self) -> str:
         """Address of the other end of the connection; empty if it has none."""
         client = self._scope.get("client")
-        return client[0] if client else ""
+        return unmapped(client[0]) if client else ""
 
     @property
     def audit_url(self) -> str:

@@ -16,9 +16,8 @@ from scriba.gateway.enforcement import EnforcementPoint, Request, Ruling
 from scriba.gateway.exchange import ClientGone, Exchange
 from scriba.gateway.forward import Forwarding
 from scriba.gateway.headers import RequestHeaders
-from scriba.gateway.openai import CHAT_COMPLETIONS
 from scriba.gateway.refusal import refusal
-from scriba.gateway.routes import ROUTES, allowed_methods
+from scriba.gateway.routes import ROUTES, routes_at
 from scriba.gateway.upstream import Call
 
 if TYPE_CHECKING:
@@ -148,10 +147,11 @@ def _model(body: Body, route: Route) -> str:
 
 
 async def _refuse_method(exchange: Exchange, scope: Message) -> None:
-    allowed = allowed_methods(scope["path"])
+    known = routes_at(scope["path"])
+    allowed = ", ".join(known)
     exchange.marks.append((b"allow", allowed.encode()))
     error = MethodNotAllowedError(f"{scope['path']} takes {allowed}, not {scope['method']}.", param="method")
-    await _fail(exchange, CHAT_COMPLETIONS, error)
+    await _fail(exchange, next(iter(known.values())), error)
 
 
 async def _fail(exchange: Exchange, route: Route, error: ScribaError) -> None:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from scriba.gateway.route import Route
 
-__all__ = ["PATHS", "ROUTES", "allowed_methods"]
+__all__ = ["PATHS", "ROUTES", "routes_at"]
 
 ROUTES: Final[Mapping[tuple[str, str], Route]] = {
     ("POST", "/v1/chat/completions"): CHAT_COMPLETIONS,
@@ -23,6 +23,6 @@ PATHS: Final = frozenset(path for _, path in ROUTES)
 """Paths that belong to the gateway, whatever the method."""
 
 
-def allowed_methods(path: str) -> str:
-    """Return the methods of a path, as an Allow header lists them."""
-    return ", ".join(method for method, known in ROUTES if known == path)
+def routes_at(path: str) -> dict[str, Route]:
+    """Return the routes of a path by method."""
+    return {method: route for (method, known), route in ROUTES.items() if known == path}

@@ -7,7 +7,7 @@ from ipaddress import ip_network
 import pytest
 
 from scriba.errors import InvalidInput
-from scriba.gateway.caller import client_address, policy_slot, read_caller
+from scriba.gateway.caller import client_address, policy_slot, read_caller, unmapped
 from scriba.gateway.headers import RequestHeaders
 
 PROXIES = (ip_network("10.0.0.0/8"), ip_network("::1/128"))
@@ -22,11 +22,9 @@ def _headers(**headers: bytes) -> RequestHeaders:
     [
         ("203.0.113.9", b"", "203.0.113.9"),
         ("203.0.113.9", b"198.51.100.1", "203.0.113.9"),  # not a trusted proxy: whatever it says
-        ("::ffff:203.0.113.9", b"", "203.0.113.9"),  # a dual-stack socket
         ("2001:db8::1", b"", "2001:db8::1"),
         ("10.0.0.1", b"", "10.0.0.1"),
         ("10.0.0.1", b"198.51.100.1", "198.51.100.1"),
-        ("::ffff:10.0.0.1", b"198.51.100.1", "198.51.100.1"),
         ("10.0.0.1", b"1.1.1.1, 198.51.100.1", "198.51.100.1"),  # what stands left of it is anybody's invention
         ("10.0.0.1", b"1.1.1.1, 198.51.100.1, 10.2.3.4", "198.51.100.1"),
         ("10.0.0.1", b"10.1.1.1, 10.2.3.4", "10.1.1.1"),
@@ -42,6 +40,15 @@ def _headers(**headers: bytes) -> RequestHeaders:
 def test_the_address_is_the_nearest_hop_that_is_no_proxy(peer: str, forwarded: bytes, expected: str) -> None:
     """Nobody can put another address into the log than the one that a trusted proxy saw."""
     assert client_address(peer, _headers(x_forwarded_for=forwarded), PROXIES) == expected
+
+
+@pytest.mark.parametrize(
+    ("shown", "meant"),
+    [("::ffff:203.0.113.9", "203.0.113.9"), ("203.0.113.9", "203.0.113.9"), ("::ffff:1", "::ffff:1"), ("", "")],
+)
+def test_a_socket_for_both_families_changes_no_address(shown: str, meant: str) -> None:
+    """An IPv4 caller has one address in the log, whatever the server listens on."""
+    assert unmapped(shown) == meant
 
 
 def test_without_trusted_proxies_the_connection_counts() -> None:
