@@ -73,9 +73,10 @@ def _outcome(connection: Connection, span: Span, seq: int, org_id: str) -> Entry
 
 
 def _detail(row: Row[Any], outcome: EntryOutcome | None, span: Span, org_id: str) -> Detail:
+    entry = entry_of([row[place] for place in _FIELDS], org_id=org_id, log=span.log)
     stored = stored_of(row, org_id)
     return Detail(
-        entry=entry_of([row[place] for place in _FIELDS], org_id=org_id, log=span.log),
+        entry=entry,
         outcome=outcome,
         proof=Proof(
             status="appended",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import msgspec
 
 from scriba.domain.timestamp import format_timestamp, parse_timestamp
+from scriba.errors import IntegrityError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -152,21 +153,29 @@ _decode_texts: Final = msgspec.json.Decoder(tuple[str, ...]).decode
 
 
 def entry_of(row: Sequence[Any], *, org_id: str, log: str) -> Entry:
-    """Make an entry of a row read as `ENTRY_COLUMNS`."""
+    """Make an entry of a row read as `ENTRY_COLUMNS`.
+
+    :raises IntegrityError: nobody can have written this row here
+    """
     values = dict(zip(ENTRY_COLUMNS, row, strict=True))
-    occurred_at = values["occurred_at"]
-    return Entry(
-        org_id=org_id,
-        log=log,
-        timestamp=format_timestamp(values.pop("timestamp")),
-        allowed=bool(values.pop("allowed")),
-        violation_reasons=_texts(values.pop("violation_reasons")),
-        violation_codes=_texts(values.pop("violation_codes")),
-        occurred_at=None if values.pop("occurred_at") is None else format_timestamp(occurred_at),
-        tags=_texts(values.pop("tags")),
-        user=values.pop("user_name"),
-        **values,
-    )
+    occurred_at = values.pop("occurred_at")
+    try:
+        return Entry(
+            org_id=org_id,
+            log=log,
+            timestamp=format_timestamp(values.pop("timestamp")),
+            allowed=bool(values.pop("allowed")),
+            violation_reasons=_texts(values.pop("violation_reasons")),
+            violation_codes=_texts(values.pop("violation_codes")),
+            occurred_at=None if occurred_at is None else format_timestamp(occurred_at),
+            tags=_texts(values.pop("tags")),
+            user=values.pop("user_name"),
+            **values,
+        )
+    except (ValueError, TypeError) as error:
+        raise IntegrityError(
+            f"Record {values['seq']} of the log {log!r} of {org_id} cannot be read: it was changed after it was logged."
+        ) from error
 
 
 def _texts(column: str | None) -> tuple[str, ...]:

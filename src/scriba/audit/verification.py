@@ -12,21 +12,21 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sqlalchemy import select
 
-from scriba.domain.record import Mark, Stored
+from scriba.audit.stored import stored_records
 from scriba.errors import IntegrityError, NotFound
 from scriba.ledger.origin import parse_origin
 from scriba.ledger.seal import EMPTY_HEAD, Head, check_seal, load_head
-from scriba.ledger.verifier import Finding, Verification
+from scriba.ledger.verifier import MAX_FINDINGS, Finding, Verification
 from scriba.ledger.verifier import verify_log as verify_records
 from scriba.storage.model import LogId, LogName
-from scriba.storage.rows import COLUMNS, stored_of
-from scriba.storage.tables import logs, records
+from scriba.storage.tables import logs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from sqlalchemy import Connection, Row
 
+    from scriba.domain.record import Stored
     from scriba.ledger.keyring import Keyring
     from scriba.storage.database import Database
 
@@ -36,8 +36,6 @@ _CHUNK: Final = 1_000
 _FULL_SECONDS: Final = 60.0
 _FULL_SHARE: Final = 20
 """Reading everything that took one second is not done again for this many seconds, and at least `_FULL_SECONDS`."""
-
-_ROWS: Final = select(*(records.c[name] for name in COLUMNS)).order_by(records.c.seq)
 
 
 def verify_log(
@@ -137,9 +135,12 @@ class _Reading:
             except IntegrityError as error:
                 findings = (Finding(None, "seal", str(error)),)
             start = verified if verified.size <= head.size else EMPTY_HEAD
-            stored = self._stored(connection, row.id, start.size, head.size)
+            misfiled: list[Finding] = []
+            stored = self._stored(connection, row.id, start.size, head.size, misfiled)
             result = verify_records(stored, head, parse_origin(row.origin), verified=start)
-        return _Verified(head, result._replace(findings=findings + result.findings))
+        findings += tuple(misfiled[:MAX_FINDINGS]) + result.findings
+        further = result.further + len(misfiled[MAX_FINDINGS:])
+        return _Verified(head, result._replace(findings=findings, further=further))
 
     def _head_row(self, connection: Connection) -> Row[Any]:
         this = (logs.c.org_id == self._log.org_id) & (logs.c.log == self._log.log.value) & logs.c.frozen.is_(False)
@@ -148,27 +149,12 @@ class _Reading:
             raise NotFound(f"There is no log {self._log.log.value!r} of {self._log.org_id or 'the deployment'}.")
         return row
 
-    def _stored(self, connection: Connection, log_id: int, first: int, size: int) -> Iterator[Stored]:
-        rows = connection.execute(
-            _ROWS.where(records.c.log_id == log_id, records.c.seq >= first), execution_options={"yield_per": _CHUNK}
-        )
-        for number, row in enumerate(rows, first + 1):
-            yield _stored(row, self._log.org_id)
+    def _stored(
+        self, connection: Connection, log_id: int, first: int, size: int, misfiled: list[Finding]
+    ) -> Iterator[Stored]:
+        rows = stored_records(connection, log_id, self._log.org_id, first, chunk=_CHUNK)
+        for number, (stored, findings) in enumerate(rows, first + 1):
+            misfiled.extend(findings)
+            yield stored
             if self._progress is not None and (number % _CHUNK == 0 or number == size):
                 self._progress(number, size)
-
-
-def _stored(row: Row[Any], org_id: str) -> Stored:
-    """Read a row; one that nobody can have written here becomes a record that does not have its hash.
-
-    The hash itself still counts, so that the rest of the log can be verified.
-    """
-    try:
-        stored = stored_of(row, org_id)
-    except (ValueError, TypeError):
-        stored = None
-    if stored is not None and isinstance(row.seq, int) and isinstance(row.log_time, int):
-        return stored
-    numbers = (value if isinstance(value, int) else 0 for value in (row.seq, row.log_time))
-    leaf = bytes(row.leaf_hash) if isinstance(row.leaf_hash, bytes | memoryview) else b""
-    return Stored(seq=next(numbers), log_time=next(numbers), leaf_hash=leaf, record=Mark())
