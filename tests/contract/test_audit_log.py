@@ -9,11 +9,14 @@ import pytest
 from sqlalchemy import delete, update
 from tests.stores import a_decision
 
-from scriba.audit.query import AuditLog
+from scriba.audit.query import AuditLog, Position
+from scriba.audit.span import Span
+from scriba.audit.statement import From, count_statement, page_statement
 from scriba.domain.filter import Filters
 from scriba.domain.ids import mint_id
 from scriba.domain.record import Gap, Hidden, Mark, Outcome
 from scriba.domain.timestamp import format_timestamp
+from scriba.domain.window import Window
 from scriba.errors import IntegrityError, NotFound
 from scriba.storage.hot import pending
 from scriba.storage.model import COMMAND_LINE, LogId, LogName
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
 
     from tests.stores import OpenStore
 
+    from scriba.audit.statement import Statement
     from scriba.domain.record import Record
     from scriba.storage.model import Appended
 
@@ -180,3 +184,20 @@ def test_text_of_every_kind_comes_back(store: OpenStore, audit_log: AuditLog) ->
     [entry] = audit_log.list(store.organisation.id, Filters(models=(odd,))).entries
     assert (entry.model, entry.policy_name, entry.user, entry.client_request_id) == (odd, odd, odd, odd)
     assert entry.violation_reasons == entry.tags == (odd,)
+
+
+@pytest.mark.parametrize("logs", [1, 2])
+def test_lists_and_counts_are_read_from_indexes(sqlite_store: OpenStore, logs: int) -> None:
+    """The newest entries come out of an index in their order, however long the log; so does the count of all."""
+    spans = [Span(1, "imports", "a", 9), Span(2, "requests", "b", 9)][-logs:]
+    position = Position(1, "requests", 1)
+
+    def plan(statement: Statement) -> str:
+        with sqlite_store.store.database.read() as connection:
+            steps = connection.exec_driver_sql("EXPLAIN QUERY PLAN " + statement.sql, statement.values)
+            return "\n".join(step[-1] for step in steps)
+
+    for start in (None, From("older", position), From("newer", position)):
+        steps = plan(page_statement(spans, Filters(), Window(), "sqlite", start))
+        assert steps.count("SEARCH records USING INDEX ix_records_log_id_timestamp") == logs
+    assert "COVERING INDEX ix_records_log_id_id" in plan(count_statement(spans[0], Filters(), "sqlite"))
