@@ -129,6 +129,7 @@ def test_any_bytes_are_read_or_refused_with_a_reason(raw: bytes) -> None:
         (b'{"model": "a", "model": "a"}', "model", "more than once"),
         (b'{"model": "a", "mod\\u0065l": "b"}', "model", "more than once"),
         (b'{"a": 12, "a": 1, "model": "a"}', "a", "more than once"),
+        (b'{"a": "x,", "a": 12, "model": "a"}', "a", "more than once"),
     ],
 )
 def test_what_is_wrong_is_named(raw: bytes, param: str, words: str) -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import http.client
 import json
+from contextlib import closing
 from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlsplit
 
 import pytest
 from tests.asking import CHAT, PATH, Headers, ask
@@ -124,6 +127,21 @@ def test_a_body_over_the_limit_is_refused(
     assert (answer.status, answer.error["param"], answer.error["code"]) == (413, "body", "body_too_large")
     assert str(limit) in answer.error["message"]
     assert provider.received == []
+
+
+@pytest.mark.parametrize("announced", [True, False])
+def test_a_body_over_the_limit_is_not_waited_for(server: Running, tenant: Tenant, *, announced: bool) -> None:
+    """The answer comes as soon as it is clear that the body is too long, though its end has not been sent."""
+    limit = server.services.settings.max_body_bytes
+    with closing(http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=20)) as connection:
+        connection.putrequest("POST", PATH)
+        connection.putheader("Authorization", f"Bearer {tenant.app}")
+        connection.putheader("Content-Type", "application/json")
+        connection.putheader(*(("Content-Length", str(limit + 1)) if announced else ("Transfer-Encoding", "chunked")))
+        connection.endheaders()
+        if not announced:
+            connection.send(b"%x\r\n%b" % (limit + 1, b" " * (limit + 1)))
+        assert connection.getresponse().status == 413
 
 
 def test_a_large_body_within_the_limit_passes_unchanged(server: Running, tenant: Tenant, provider: Provider) -> None:

@@ -62,6 +62,15 @@ def test_an_answer_without_counts_has_none(text: bytes) -> None:
     assert _read(EVENTS, b"data: " + text + b"\n\n", []) == NO_USAGE
 
 
+def test_counts_stay_when_events_without_follow() -> None:
+    """Some providers count before the last event."""
+    text = (
+        b'data: {"usage": {"prompt_tokens": 11, "completion_tokens": 7}}\n\ndata: {"usage": null}\n\ndata: [DONE]\n\n'
+    )
+    assert _read(EVENTS, text, []) == Usage(11, 7)
+    assert _read(EVENTS, text, [70]) == Usage(11, 7)
+
+
 def test_half_of_the_counts_is_half() -> None:
     """A count that the provider did not give stays unknown."""
     assert _read(JSON, b'{"usage": {"prompt_tokens": 5}}', []) == Usage(5, None)
