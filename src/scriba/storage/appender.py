@@ -1,7 +1,8 @@
 """Group commit: one thread writes, whoever waits is in its next transaction.
 
-There is no timer. While a transaction is being committed, the records of other requests gather; the next
-transaction takes all of them. Under load the price of a commit is shared, alone a request pays for one.
+No timer delays anybody. While a transaction is being committed, the records of other requests gather; the next
+transaction takes all of them. Under load the price of a commit is shared, alone a request pays for one. A record
+that nobody waits for stays back a moment, to share the commit of the next one that somebody does.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ MAX_WAITING: Final = 20_000
 """Records that may wait; beyond it a caller is told to try again later."""
 
 _RETRY_SECONDS: Final = 1.0
+_PATIENCE_SECONDS: Final = 0.02
 _TRIES_AT_THE_END: Final = 3
 _TRIES_TO_SETTLE: Final = 5
 _SETTLE_SECONDS: Final = 0.5
@@ -71,14 +73,15 @@ class _Gap(msgspec.Struct):
 class Appender:
     """Appends records from an event loop, durably.
 
-    Start it inside the loop whose coroutines call `append`. `_condition` guards `_queue`, `_gaps` and `_closing`;
-    the thread alone touches the database.
+    Start it inside the loop whose coroutines call `append`. `_condition` guards `_queue`, `_awaited`, `_gaps` and
+    `_closing`; the thread alone touches the database.
     """
 
     def __init__(self, database: Database, hot: HotLogs) -> None:
         self._database = database
         self._hot = hot
         self._queue: deque[_Waiter] = deque()
+        self._awaited = 0  # how many records of the queue somebody waits for
         self._gaps: dict[LogId, _Gap] = {}
         self._doubtful: _Doubt | None = None
         self._condition = threading.Condition()
@@ -130,6 +133,7 @@ class Appender:
             if limited and len(self._queue) >= MAX_WAITING:
                 raise LogUnavailable("More requests wait for the log than it can take.", hint="Try again in a moment.")
             self._queue.append(waiter)
+            self._awaited += waiter.future is not None
             self._condition.notify()
 
     def _run(self) -> None:
@@ -138,26 +142,31 @@ class Appender:
             failures = 0 if self._write(batch) else failures + 1
             if failures and not self._wait_to_retry(failures):
                 break
-        if left := len(self._queue):
-            _log.error("%d records could not be written before the end: the log cannot be written.", left)
+        with self._condition:
+            left = list(self._queue)
+            self._queue.clear()
+        if left:
+            _log.error("%d records could not be written before the end: the log cannot be written.", len(left))
+            self._postpone(left, LogUnavailable("Scriba has stopped before the entry could be written."))
 
     def _next_batch(self) -> list[_Waiter]:
         """Whatever waits now, at most `MAX_BATCH`; blocks while nothing does. Empty when it is over."""
         with self._condition:
-            while not (self._queue or self._gaps or self._closing):
-                self._condition.wait()
+            self._condition.wait_for(lambda: self._queue or self._gaps or self._closing)
+            self._condition.wait_for(lambda: self._awaited or self._closing, _PATIENCE_SECONDS)
             for log, gap in self._gaps.items():
                 self._queue.append(_Waiter(pending(log, _gap_record(gap)), None))
             self._gaps.clear()
-            return [self._queue.popleft() for _ in range(min(len(self._queue), MAX_BATCH))]
+            batch = [self._queue.popleft() for _ in range(min(len(self._queue), MAX_BATCH))]
+            self._awaited -= sum(waiter.future is not None for waiter in batch)
+            return batch
 
     def _wait_to_retry(self, failures: int) -> bool:
         """Wait until it is worth trying again; False if the end has come and it was tried often enough."""
         with self._condition:
             if self._closing:
                 return failures < _TRIES_AT_THE_END
-            if not any(waiter.future for waiter in self._queue):
-                self._condition.wait(_RETRY_SECONDS)
+            self._condition.wait_for(lambda: self._awaited or self._closing, _RETRY_SECONDS)
             return True
 
     def _write(self, batch: Sequence[_Waiter]) -> bool:
@@ -169,32 +178,32 @@ class Appender:
                 placed = self._hot.append(connection, [waiter.item for waiter in batch])
                 # The commit point: leaving this block commits. Before it nothing of the batch exists, after it all
                 # of it is on disk, and only then does anybody hear of it.
-        except (Unavailable, IntegrityError) as error:
-            if placed is None:
+        except Exception as error:  # noqa: BLE001 - the edge of the thread: no error may end it
+            if placed is not None:
+                return self._doubt(_Doubt(batch, placed), error)
+            if isinstance(error, Unavailable | IntegrityError):
                 self._postpone(batch, error)
                 return False
-            return self._doubt(_Doubt(batch, placed), error)
-        except Exception as error:  # noqa: BLE001
-            # A record that no database takes must not hold up the others, nor end the thread.
-            _log.exception("A batch of %d records was refused.", len(batch))
             return self._write_singly(batch, error)
         self._confirm(batch, placed)
         return True
 
     def _write_singly(self, batch: Sequence[_Waiter], error: Exception) -> bool:
+        """Write record by record, so that one that no database takes does not hold up the others."""
+        _log.error("A batch of %d records was refused.", len(batch), exc_info=error)
         if len(batch) > 1:
-            outcomes = [self._write([waiter]) for waiter in batch]
-            return all(outcomes)
+            written = [self._write([waiter]) for waiter in batch]
+            return all(written)
         self._tell([(batch[0].future, LogUnavailable("The entry was refused by the database."), error)])
         return True
 
-    def _doubt(self, doubt: _Doubt, error: ScribaError) -> bool:
+    def _doubt(self, doubt: _Doubt, error: Exception) -> bool:
         """Look whether a commit happened whose answer was lost, or which failed half way."""
         self._doubtful = doubt
         for _ in range(_TRIES_TO_SETTLE):
             try:
                 self._settle()
-            except (Unavailable, IntegrityError):
+            except Exception:  # noqa: BLE001 - whatever it was: as long as nobody knows, it is not settled
                 time.sleep(_SETTLE_SECONDS)
             else:
                 return True

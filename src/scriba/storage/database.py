@@ -80,6 +80,7 @@ class Database:
             engine = create_engine(
                 self.url,
                 pool_size=size,
+                hide_parameters=True,  # errors are logged; what requests said is not
                 pool_timeout=_POOL_SECONDS,
                 connect_args={"timeout": BUSY_TIMEOUT_MS / 1000, "check_same_thread": False},
             )
@@ -91,6 +92,7 @@ class Database:
                 self.url,
                 pool_pre_ping=True,
                 pool_size=size,
+                hide_parameters=True,  # errors are logged; what requests said is not
                 pool_timeout=_POOL_SECONDS,
                 connect_args={"connect_timeout": _CONNECT_SECONDS},
             )
