@@ -138,7 +138,7 @@ class Application:
         """Write what waits, sign what grew, and close; no request may be under way any more."""
         if self._signing is not None:
             self._signing.cancel()
-        await asyncio.to_thread(self.appender.close)
+        await self.appender.close()
         await self._sign()
         await self._upstreams.close()
         self.services.store.database.close()

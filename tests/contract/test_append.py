@@ -42,7 +42,7 @@ def appending(store: OpenStore, work: Callable[[Appender], Awaitable[T]]) -> T:
         try:
             return await work(appender)
         finally:
-            await asyncio.to_thread(appender.close)
+            await appender.close()
 
     return asyncio.run(run())
 
@@ -385,7 +385,7 @@ def test_a_closing_log_takes_no_more(store: OpenStore) -> None:
             asyncio.ensure_future(appender.append(store.requests, a_decision(store.organisation.id))) for _ in range(50)
         ]
         await asyncio.sleep(0)
-        await asyncio.to_thread(appender.close)
+        await appender.close()
         assert sorted(item.seq for item in await asyncio.gather(*waiting)) == list(range(1, 51))
         with pytest.raises(LogUnavailable, match="shutting down"):
             await appender.append(store.requests, a_decision(store.organisation.id))

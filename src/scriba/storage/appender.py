@@ -1,8 +1,9 @@
 """Group commit: one thread writes, whoever waits is in its next transaction.
 
-No timer delays anybody. While a transaction is being committed, the records of other requests gather; the next
-transaction takes all of them. Under load the price of a commit is shared, alone a request pays for one. A record
-that nobody waits for stays back a moment, to share the commit of the next one that somebody does.
+No timer delays anybody. What one turn of the event loop brings is handed over together; while a transaction is
+being committed, the records of further turns gather, and the next transaction takes all of them. Under load the price
+of a commit is shared, alone a request pays for one. A record that nobody waits for stays back a moment, to share the
+commit of the next one that somebody does.
 """
 
 from __future__ import annotations
@@ -73,13 +74,14 @@ class _Gap(msgspec.Struct):
 class Appender:
     """Appends records from an event loop, durably.
 
-    Start it inside the loop whose coroutines call `append`. `_condition` guards `_queue`, `_awaited`, `_gaps` and
-    `_closing`; the thread alone touches the database.
+    All methods belong to the event loop that `start` was called on. `_turn` is that loop's alone; `_condition` guards
+    `_queue`, `_awaited`, `_gaps` and `_closing`; the thread alone touches the database.
     """
 
     def __init__(self, database: Database, hot: HotLogs) -> None:
         self._database = database
         self._hot = hot
+        self._turn: list[_Waiter] = []
         self._queue: deque[_Waiter] = deque()
         self._awaited = 0  # how many records of the queue somebody waits for
         self._gaps: dict[LogId, _Gap] = {}
@@ -101,13 +103,15 @@ class Appender:
         :raises StaleControl: the control tables are at another revision
         :raises LogUnavailable: it could not be written, or nobody knows whether it was
         """
+        if len(self._queue) >= MAX_WAITING:
+            raise LogUnavailable("More requests wait for the log than it can take.", hint="Try again in a moment.")
         future: asyncio.Future[Appended] = asyncio.get_running_loop().create_future()
-        self._enqueue(_Waiter(pending(log, record, revision), future))
+        self._take(_Waiter(pending(log, record, revision), future))
         return await future
 
     def submit(self, log: LogId, record: Record) -> None:
         """Append a record that nobody waits for. It is retried until it is written or the process ends."""
-        self._enqueue(_Waiter(pending(log, record), None), limited=False)
+        self._take(_Waiter(pending(log, record), None))
 
     def note_unlogged(self, log: LogId, reason: str) -> None:
         """Remember a request that was let through unlogged; a `gap` follows as soon as the log can be written."""
@@ -118,23 +122,31 @@ class Appender:
             gap.count += 1
             self._condition.notify()
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Write all that waits, then stop. Safe to call twice."""
+        self._hand_over()
         with self._condition:
             self._closing = True
             self._condition.notify()
         if self._thread.is_alive():
-            self._thread.join()
+            await asyncio.to_thread(self._thread.join)
 
-    def _enqueue(self, waiter: _Waiter, *, limited: bool = True) -> None:
+    def _take(self, waiter: _Waiter) -> None:
+        if self._closing:
+            raise LogUnavailable("Scriba is shutting down.", hint="Try again in a moment.")
+        if not self._turn:
+            asyncio.get_running_loop().call_soon(self._hand_over)
+        self._turn.append(waiter)
+
+    def _hand_over(self) -> None:
+        """Give the thread what this turn of the loop has brought."""
+        if not self._turn:
+            return
         with self._condition:
-            if self._closing:
-                raise LogUnavailable("Scriba is shutting down.", hint="Try again in a moment.")
-            if limited and len(self._queue) >= MAX_WAITING:
-                raise LogUnavailable("More requests wait for the log than it can take.", hint="Try again in a moment.")
-            self._queue.append(waiter)
-            self._awaited += waiter.future is not None
+            self._queue.extend(self._turn)
+            self._awaited += sum(waiter.future is not None for waiter in self._turn)
             self._condition.notify()
+        self._turn = []
 
     def _run(self) -> None:
         failures = 0
