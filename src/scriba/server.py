@@ -16,7 +16,7 @@ import msgspec
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
-from scriba.bootstrap import Application, keep_documents, open_services
+from scriba.bootstrap import Application, keep_documents, open_services, spare_the_collector
 from scriba.errors import SettingsError
 from scriba.first_start import make_default, make_demo
 from scriba.greeting import greeting
@@ -91,6 +91,7 @@ class _Server(uvicorn.Server):
 
 def _serve_here(services: Services, listener: socket.socket, announce: Callable[[], None]) -> None:
     server = _Server(_config(Application(services), services.settings), announce)
+    spare_the_collector()
     try:
         server.run(sockets=[listener])
     finally:

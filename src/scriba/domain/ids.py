@@ -10,8 +10,9 @@ from __future__ import annotations
 import re
 import time
 from functools import lru_cache
-from os import urandom
 from typing import Final
+
+from scriba.domain.entropy import random_piece
 
 __all__ = ["is_id", "mint_id"]
 
@@ -27,7 +28,7 @@ def mint_id(prefix: str, micros: int | None = None) -> str:
     :raises ValueError: if the time does not fit into 48 bits of milliseconds
     """
     millis = time.time_ns() // 1_000_000 if micros is None else micros // 1000
-    bits = int.from_bytes(urandom(10))
+    bits = int.from_bytes(random_piece()[:10])
     return (
         f"{prefix}_{_time_part(millis)}"
         f"{_PAIRS[bits >> 70]}{_PAIRS[bits >> 60 & 1023]}{_PAIRS[bits >> 50 & 1023]}{_PAIRS[bits >> 40 & 1023]}"

@@ -7,13 +7,13 @@ nothing.
 
 from __future__ import annotations
 
-import os
 import time
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 from sqlalchemy import insert, select
 
+from scriba.domain.entropy import random_piece
 from scriba.domain.record import Decision, Event, LogStart, Record
 from scriba.errors import IntegrityError, LogUnavailable
 from scriba.ledger.origin import parse_origin
@@ -39,8 +39,6 @@ __all__ = ["MAX_CLOCK_SKEW", "HotLogs", "LockedLog", "Pending", "pending"]
 MAX_CLOCK_SKEW: Final = 10_000_000
 """Microseconds by which the clocks of database and process may differ before the log is not written."""
 
-_SALT_BYTES: Final = 16
-
 
 class Pending(msgspec.Struct, frozen=True):
     """A record that waits for its place: all that can be done before the head is locked is done.
@@ -60,7 +58,7 @@ def pending(log: LogId, record: Record, revision: int | None = None) -> Pending:
 
     :raises InvalidRecord: the format does not allow it
     """
-    salt = os.urandom(_SALT_BYTES) if isinstance(record, Decision | Event) else b""
+    salt = random_piece() if isinstance(record, Decision | Event) else b""
     timestamp = record.timestamp if isinstance(record, Decision) else None
     return Pending(log, prepare(record, salt), row_tail(record, salt), timestamp, revision)
 
