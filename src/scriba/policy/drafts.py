@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 import msgspec
 
+from scriba.domain.nearest import nearest
 from scriba.domain.record import Enforcement
 from scriba.errors import InvalidInput
 from scriba.policy.catalogue import TrustTier
 from scriba.policy.document import document
 from scriba.policy.rules import Policy, Rules
-from scriba.policy.vendors import Vendors, nearest
+from scriba.policy.vendors import Vendors
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from scriba.domain.nearest import nearest
 
+if TYPE_CHECKING:
     from scriba.policy.catalogue import Catalogue
     from scriba.policy.models import Models
 
-__all__ = ["Vendors", "nearest"]
+__all__ = ["Vendors"]
 
 
 CACHE_SIZE: Final = 1024
@@ -37,11 +36,4 @@ class Vendors:
 
     def nearest(self, name: str) -> str:
         """Return the known name that looks most like `name`, or ""."""
-        return nearest(name, self._ids)
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """Return the name of `known` that looks most like `name`, or "" if none comes near."""
-    by_lower = {one.lower(): one for one in known}
-    found = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.6)
-    return by_lower[found[0]] if found else ""
+        return nearest(name, self._ids) or ""

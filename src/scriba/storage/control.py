@@ -8,7 +8,6 @@ the database for a request while nothing changes.
 
 from __future__ import annotations
 
-import difflib
 import re
 import threading
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from sqlalchemy import insert, select, update
 
 from scriba.domain.api_key import key_digest, mint_api_key
 from scriba.domain.ids import mint_id
+from scriba.domain.nearest import nearest
 from scriba.domain.record import LogStart
 from scriba.errors import Conflict, InvalidInput, NotFound
 from scriba.ledger.canonical import InvalidRecord, check_text
@@ -137,8 +137,8 @@ class Control:
         names = {organisation.name: organisation for organisation in known.values()}
         if id_or_name in names:
             return names[id_or_name]
-        near = difflib.get_close_matches(id_or_name, names, n=1)
-        hint = f"Did you mean {near[0]!r}?" if near else "See `scriba org list`."
+        near = nearest(id_or_name, names)
+        hint = f"Did you mean {near!r}?" if near else "See `scriba org list`."
         raise NotFound(f"There is no organisation {id_or_name!r}.", param="org", hint=hint)
 
     # API keys
