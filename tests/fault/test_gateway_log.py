@@ -47,7 +47,7 @@ def damaged(path: Path) -> Iterator[None]:
 @pytest.fixture
 def start(tmp_path: Path, provider: Provider, monkeypatch: pytest.MonkeyPatch) -> Starting:
     """Return what starts a server with the given setting of `log_failure`, which waits for locks only briefly."""
-    monkeypatch.setattr("scriba.storage.database.BUSY_TIMEOUT_MS", 100)
+    monkeypatch.setattr("scriba.storage.database.PATIENCE_SECONDS", 0.1)
 
     def start_with(log_failure: str) -> AbstractContextManager[Running]:
         toml = f'log_failure = "{log_failure}"\n[providers.openai]\nbase_url = "{provider.url}"\n'

@@ -9,32 +9,32 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from scriba.errors import SettingsError, StoreUnreachable
+from scriba.storage.engines import WRITE, postgresql_engine, sqlite_engine
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Iterator
-    from pathlib import Path
 
+    from sqlalchemy import Connection, Engine
     from sqlalchemy.engine.interfaces import DBAPICursor
 
-__all__ = ["BUSY_TIMEOUT_MS", "Database", "Dialect", "driver_cursor"]
+__all__ = ["PATIENCE_SECONDS", "Database", "Dialect", "driver_cursor"]
 
 Dialect = Literal["sqlite", "postgresql"]
 
-BUSY_TIMEOUT_MS: Final = 10_000
-"""How long a writer of SQLite waits for another process's transaction, in milliseconds."""
+PATIENCE_SECONDS: Final = 5.0
+"""How long a writer waits for somebody else's transaction."""
 
 _DRIVERS: Final = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg", "postgresql+psycopg": "postgresql+psycopg"}
-_CONNECT_SECONDS: Final = 5
-_POOL_SECONDS: Final = 10
+_PASSWORDS: Final = ("password", "sslpassword")
 _READERS: Final = 10
 _WRITERS: Final = 3
 
@@ -56,6 +56,12 @@ class Database:
                 param="database_url",
                 hint="Use sqlite:///path/to/scriba.db or postgresql://user@host/name.",
             ) from error
+        if driver == "sqlite" and parsed.database in {None, "", ":memory:"}:
+            raise SettingsError(
+                "A database in memory would forget the log.",
+                param="database_url",
+                hint="Name a file: sqlite:///path/to/scriba.db.",
+            )
         self.dialect: Dialect = "sqlite" if driver == "sqlite" else "postgresql"
         self.url = parsed.set(drivername=driver)
         # Whoever writes never waits for a connection behind those who read.
@@ -65,43 +71,17 @@ class Database:
 
     @property
     def name(self) -> str:
-        """The URL as it may be shown, without its password."""
-        return self.url.render_as_string(hide_password=True)
+        """The URL as it may be shown, without its passwords."""
+        return self.url.difference_update_query(_PASSWORDS).render_as_string(hide_password=True)
 
     @property
     def path(self) -> Path | None:
         """The file of a SQLite database."""
-        from pathlib import Path  # noqa: PLC0415 - only commands that look at the file need it
-
         return Path(self.url.database) if self.dialect == "sqlite" and self.url.database else None
 
     def _connect(self, size: int) -> Engine:
-        if self.dialect == "sqlite":
-            engine = create_engine(
-                self.url,
-                pool_size=size,
-                hide_parameters=True,  # errors are logged; what requests said is not
-                pool_timeout=_POOL_SECONDS,
-                connect_args={"timeout": BUSY_TIMEOUT_MS / 1000, "check_same_thread": False},
-            )
-            event.listen(engine, "connect", _prepare_sqlite)
-            event.listen(engine, "begin", _begin_sqlite)
-            return engine
-        try:
-            return create_engine(
-                self.url,
-                pool_pre_ping=True,
-                pool_size=size,
-                hide_parameters=True,  # errors are logged; what requests said is not
-                pool_timeout=_POOL_SECONDS,
-                connect_args={"connect_timeout": _CONNECT_SECONDS},
-            )
-        except (NoSuchModuleError, ModuleNotFoundError) as error:
-            raise SettingsError(
-                "The driver for PostgreSQL is not installed.",
-                param="database_url",
-                hint='Install it with: pip install "scriba[postgres]"',
-            ) from error
+        make = sqlite_engine if self.dialect == "sqlite" else postgresql_engine
+        return make(self.url, size, PATIENCE_SECONDS)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -127,7 +107,7 @@ class Database:
         """
         with (
             self._reaching(),
-            self._writers.connect().execution_options(scriba_write=True) as connection,
+            self._writers.connect().execution_options(**{WRITE: True}) as connection,
             connection.begin(),
         ):
             yield connection
@@ -170,16 +150,3 @@ def driver_cursor(connection: Connection) -> DBAPICursor:
 
 
 _CLOCK: Final = text("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint")
-
-
-def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
-    connection.isolation_level = None  # we say BEGIN ourselves
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")  # a commit that was answered survives a power cut
-    connection.execute("PRAGMA foreign_keys = ON")
-    connection.execute("PRAGMA cache_size = -32768")
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    write = connection.get_execution_options().get("scriba_write")
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")

@@ -60,6 +60,9 @@ def migrate(database: Database) -> bool:
         _make_file(database.path)
     with database.write() as connection:
         if database.dialect == "postgresql":
+            # A migration takes the time it takes, and so does waiting for another process's.
+            connection.execute(text("SET LOCAL statement_timeout = 0"))
+            connection.execute(text("SET LOCAL lock_timeout = 0"))
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
         current, expected = schema_state(connection)
         if current == expected:
