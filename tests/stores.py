@@ -16,7 +16,8 @@ from scriba.storage.control import Control
 from scriba.storage.database import Database
 from scriba.storage.guard import Guard
 from scriba.storage.model import COMMAND_LINE, LogId, LogName
-from scriba.storage.store import Store, make_secret, open_store
+from scriba.storage.secret_file import make_secret
+from scriba.storage.store import Store, open_store
 
 if TYPE_CHECKING:
     from scriba.storage.model import Organisation

@@ -22,7 +22,8 @@ from scriba.policy.catalogue import load_catalogue
 from scriba.storage.guard import Guard
 from scriba.storage.hot import MAX_CLOCK_SKEW
 from scriba.storage.schema import schema_of
-from scriba.storage.store import open_store, read_secret
+from scriba.storage.secret_file import read_secret
+from scriba.storage.store import open_store
 from scriba.storage.tables import logs, organisations
 
 if TYPE_CHECKING:

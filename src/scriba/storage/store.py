@@ -7,15 +7,12 @@ gone or older than the others, nothing is written, and the message says what was
 
 from __future__ import annotations
 
-import os
-import secrets
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import insert, select, update
 
 from scriba.domain.ids import mint_id
 from scriba.domain.record import LogStart
-from scriba.domain.secret import Secret
 from scriba.errors import IntegrityError, SettingsError
 from scriba.ledger.keyring import Keyring
 from scriba.ledger.origin import Origin
@@ -23,6 +20,7 @@ from scriba.ledger.seal import check_seal, load_head
 from scriba.storage.hot import HotLogs
 from scriba.storage.model import LogId, LogName
 from scriba.storage.schema import migrate, schema_state
+from scriba.storage.secret_file import make_secret, read_secret
 from scriba.storage.tables import deployment, logs
 
 if TYPE_CHECKING:
@@ -30,13 +28,13 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Row
 
+    from scriba.domain.secret import Secret
     from scriba.merkle.note import Checkpoint
     from scriba.storage.database import Database
     from scriba.storage.guard import Guard
 
-__all__ = ["Store", "make_secret", "open_store", "read_secret"]
+__all__ = ["Store", "open_store"]
 
-SECRET_BYTES: Final = 32
 _DEPLOYMENT: Final = 1
 _RESET: Final = "or, if you only tried Scriba out, run `scriba db reset --yes`, which clears all three together."
 
@@ -190,43 +188,3 @@ def _deployment_name(database: Database) -> str | None:
         if schema_state(connection)[0] is None:
             return None
         return connection.execute(select(deployment.c.name)).scalar_one_or_none()
-
-
-def read_secret(path: Path) -> Secret[bytes] | None:
-    """Read the deployment secret; None if there is no file.
-
-    :raises SettingsError: the file holds something else, or others may read it
-    """
-    try:
-        mode = path.stat().st_mode
-        text = path.read_text("ascii").strip()
-    except FileNotFoundError:
-        return None
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"The deployment secret {path} cannot be read: {error}.") from error
-    if os.name != "nt" and mode & 0o077:
-        raise SettingsError(f"Others may read the deployment secret {path}.", hint=f"Run: chmod 600 {path}")
-    try:
-        secret = bytes.fromhex(text)
-    except ValueError:
-        secret = b""
-    if len(secret) < SECRET_BYTES:
-        raise SettingsError(
-            f"The file {path} does not hold a deployment secret: it needs 64 hexadecimal digits or more."
-        )
-    return Secret(secret)
-
-
-def make_secret(path: Path) -> Secret[bytes]:
-    """Make a deployment secret in a new file that only its owner can read (mode 0600).
-
-    :raises FileExistsError: there is one already
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    secret = secrets.token_bytes(SECRET_BYTES)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(secret.hex() + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    return Secret(secret)
