@@ -80,7 +80,7 @@ def _make_file(path: Path) -> None:
 
     The files that SQLite puts beside it get the same mode.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
 
 
