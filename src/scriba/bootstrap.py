@@ -140,10 +140,12 @@ class Application:
         """Write what waits, sign what grew, and close; no request may be under way any more."""
         if self._signing is not None:
             self._signing.cancel()
-        await self.appender.close()
-        await self._sign()
-        await self._upstreams.close()
-        self.services.store.database.close()
+        try:
+            await self.appender.close()
+            await self._sign()
+        finally:
+            await self._upstreams.close()
+            self.services.store.database.close()
 
     async def _sign_hourly(self) -> None:
         while True:

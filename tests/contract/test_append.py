@@ -18,12 +18,14 @@ from tests.stores import OpenStore, a_decision
 from scriba.domain.record import Decision, Gap, Hidden, Mark, Outcome, Record
 from scriba.errors import LogUnavailable, StoreUnreachable
 from scriba.storage.appender import Appender, StaleControl
+from scriba.storage.database import Database
 from scriba.storage.hot import MAX_CLOCK_SKEW
 from scriba.storage.model import COMMAND_LINE, LogId, LogName, Role
 from scriba.storage.tables import logs
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
+    from pathlib import Path
 
     from sqlalchemy import Connection
 
@@ -375,6 +377,132 @@ def test_a_gap_is_recorded_as_soon_as_the_log_can_be_written(store: OpenStore, m
     assert sum(gap.count or 0 for gap in gaps) == 3
     assert {gap.reason for gap in gaps} == {"database unreachable"}
     rederive_all(store.store.database)
+
+
+def test_a_clock_set_back_does_not_end_the_writer(store: OpenStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Promise: whatever the clock does while requests are let through, later ones are written."""
+    breakdown = Breakdown(store, monkeypatch)
+
+    async def work(appender: Appender) -> Appended:
+        breakdown.fail_before = 1
+        times = iter([2_000_000_000_000_000_000, 1_000_000_000_000_000_000])
+        with monkeypatch.context() as patch:
+            patch.setattr("scriba.storage.gaps.time.time_ns", lambda: next(times))
+            appender.note_unlogged(store.requests, "database unreachable")
+            appender.note_unlogged(store.requests, "database unreachable")
+        await asyncio.to_thread(breakdown.wait_until_spent)
+        return await appender.append(store.requests, a_decision(store.organisation.id))
+
+    assert appending(store, work).seq
+    rederive_all(store.store.database)
+
+
+def test_what_the_database_refuses_for_a_while_is_not_dropped(store: OpenStore) -> None:
+    """Promise: an outcome that a constraint or a missing right refuses is written once the cause is gone."""
+    database = store.store.database
+
+    def rogue(statement: str) -> None:
+        with database.write() as connection:
+            connection.execute(text(statement))
+
+    async def work(appender: Appender) -> Appended:
+        await appender.append(store.requests, a_decision(store.organisation.id))
+        # Somebody else's row stands where the next record belongs.
+        await asyncio.to_thread(
+            rogue,
+            "INSERT INTO records (log_id, seq, log_time, timestamp, leaf_hash, type) "
+            "SELECT log_id, 2, log_time, timestamp, leaf_hash, 'mark' FROM records WHERE seq = 1 AND model IS NOT NULL",
+        )
+        appender.submit(store.requests, Outcome(decision=1, status=200, duration_ms=1, ended="complete"))
+        with pytest.raises(LogUnavailable, match="refused"):
+            await appender.append(store.requests, a_decision(store.organisation.id))
+        await asyncio.to_thread(rogue, "DELETE FROM records WHERE type = 'mark'")
+        return await appender.append(store.requests, a_decision(store.organisation.id))
+
+    appending(store, work)
+    stored = read_log(database, store.requests)
+    assert sorted(type(one.record).__name__ for one in stored) == ["Decision", "Decision", "LogStart", "Outcome"]
+    rederive_all(database)
+
+
+def test_an_entry_that_was_refused_as_unknown_is_not_written_later(
+    store: OpenStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Promise: who was told 503 because nobody knew does not appear in the log afterwards, unless it was committed."""
+    monkeypatch.setattr("scriba.storage.appender._SETTLE_SECONDS", 0)
+    monkeypatch.setattr("scriba.storage.appender._RETRY_SECONDS", 0.01)
+    breakdown = Breakdown(store, monkeypatch)
+
+    async def work(appender: Appender) -> None:
+        breakdown.fail_before = 10
+        with pytest.raises(LogUnavailable, match="did not say"):
+            await appender.append(store.requests, a_decision(store.organisation.id))
+        breakdown.fail_before = 0
+        await appender.append(store.requests, a_decision(store.organisation.id, request_id="later"))
+
+    appending(store, work)
+    stored = read_log(store.store.database, store.requests)
+    assert [one.record.request_id for one in stored if isinstance(one.record, Decision)] == ["later"]
+    rederive_all(store.store.database)
+
+
+def test_a_rollback_is_noticed_although_others_have_written_since(store: OpenStore) -> None:
+    """Promise: a process looks for its own last record, not only at how long the log is."""
+    append_many(store, 2)
+    other = OpenStore.open(store.folder, store.url)
+    with store.store.database.read() as connection:
+        older = connection.execute(text("SELECT * FROM logs")).mappings().all()
+    append_many(store, 2)
+    with store.store.database.write() as connection:
+        connection.execute(text("DELETE FROM records WHERE seq > 2 AND request_id IS NOT NULL"))
+        for head in older:
+            values = {name: head[name] for name in ("size", "last_time", "frontier", "seal")}
+            connection.execute(update(logs).where(logs.c.id == head["id"]).values(values))
+    append_many(other, 5)
+    other.close()
+    with pytest.raises(LogUnavailable, match="rolled back"):
+        append_many(store, 1)
+
+
+def test_a_lock_that_somebody_holds_is_not_waited_for_without_end(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Promise: a head that another session keeps locked costs a 503, not a request that hangs."""
+    monkeypatch.setattr("scriba.storage.database.PATIENCE_SECONDS", 0.2)
+    store = OpenStore.open(tmp_path, database_url)
+    with store.store.database.write() as connection:
+        store.store.hot.lock(connection, [store.requests])
+        with pytest.raises(LogUnavailable):
+            append_many(store, 1)
+    assert [item.seq for item in append_many(store, 1)] == [1]
+    store.close()
+
+
+def test_a_commit_waits_for_the_disk_whatever_the_server_says(store: OpenStore) -> None:
+    """Promise: a server whose default is to answer before the commit is durable does not weaken the log."""
+    if store.store.database.dialect == "sqlite":
+        with store.store.database.write() as connection:
+            assert connection.exec_driver_sql("PRAGMA synchronous").scalar_one() == 2
+        return
+    name = store.store.database.url.database
+    with store.store.database.write() as connection:
+        connection.execute(text(f'ALTER DATABASE "{name}" SET synchronous_commit = off'))
+    fresh = Database(store.url)
+    with fresh.write() as connection:
+        assert connection.execute(text("SHOW synchronous_commit")).scalar_one() == "on"
+    fresh.close()
+
+
+def test_changes_of_another_organisation_make_nothing_stale(store: OpenStore) -> None:
+    """Promise: one tenant's administrator cannot slow down or stop another tenant's requests."""
+    other = store.control.create_organisation("other", actor=COMMAND_LINE)
+    revision = store.control.state.revision
+    store.control.create_key(other.id, role=Role.APP, actor=COMMAND_LINE)
+
+    async def work(appender: Appender) -> Appended:
+        return await appender.append(store.requests, a_decision(store.organisation.id), revision=revision)
+
+    assert appending(store, work).seq == 1
 
 
 def test_a_closing_log_takes_no_more(store: OpenStore) -> None:

@@ -127,10 +127,13 @@ def test_an_interrupted_first_start_is_finished_by_the_next(store: OpenStore) ->
 
 
 def test_the_guard_never_goes_back(store: OpenStore) -> None:
-    """Promise: a smaller checkpoint never replaces a larger one."""
+    """Promise: a checkpoint that is smaller, or another one of the same size, never replaces what is kept."""
     keys = store.store.keyring.of(f"{store.store.deployment}/tlog/{store.organisation.id}/requests/1")
     store.store.guard.remember(keys.sign_checkpoint(9, bytes(32)))
-    store.store.guard.remember(keys.sign_checkpoint(8, bytes(32)))
+    store.store.guard.remember(keys.sign_checkpoint(9, bytes(32)))
+    for other in (keys.sign_checkpoint(8, bytes(32)), keys.sign_checkpoint(9, bytes(31) + b"x")):
+        with pytest.raises(IntegrityError, match="rolled back"):
+            store.store.guard.remember(other)
     sizes = {one.origin: one.size for one in store.store.guard.checkpoints(store.store.keyring)}
     assert sizes[keys.origin] == 9
 

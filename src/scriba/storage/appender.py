@@ -13,13 +13,14 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import MutableSequence, Sequence
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from scriba.domain.record import Gap, Record
 from scriba.errors import IntegrityError, LogUnavailable, ScribaError, Unavailable
+from scriba.storage.gaps import Gaps
 from scriba.storage.hot import Pending, pending
 from scriba.storage.model import Appended
 
@@ -62,20 +63,11 @@ class _Doubt(msgspec.Struct, frozen=True):
     placed: Sequence[Appended | None]
 
 
-class _Gap(msgspec.Struct):
-    """Requests of one log that were let through unlogged."""
-
-    start: int
-    end: int
-    count: int
-    reason: str
-
-
 class Appender:
     """Appends records from an event loop, durably.
 
     All methods belong to the event loop that `start` was called on. `_turn` is that loop's alone; `_condition` guards
-    `_queue`, `_awaited`, `_gaps` and `_closing`; the thread alone touches the database.
+    `_queue`, `_awaited`, `_gaps` and `_closing`; the thread alone has the rest, and touches the database.
     """
 
     def __init__(self, database: Database, hot: HotLogs) -> None:
@@ -83,8 +75,10 @@ class Appender:
         self._hot = hot
         self._turn: list[_Waiter] = []
         self._queue: deque[_Waiter] = deque()
+        self._refused: list[_Waiter] = []  # what the database refused and nobody waits for: tried again, now and then
+        self._again_at = 0.0
         self._awaited = 0  # how many records of the queue somebody waits for
-        self._gaps: dict[LogId, _Gap] = {}
+        self._gaps = Gaps()
         self._doubtful: _Doubt | None = None
         self._condition = threading.Condition()
         self._closing = False
@@ -100,7 +94,7 @@ class Appender:
         """Append a record and return once it is durable.
 
         :param revision: the revision of the control tables that the record was decided under
-        :raises StaleControl: the control tables are at another revision
+        :raises StaleControl: the organisation's keys or policies have changed since
         :raises LogUnavailable: it could not be written, or nobody knows whether it was
         """
         if len(self._queue) >= MAX_WAITING:
@@ -115,11 +109,8 @@ class Appender:
 
     def note_unlogged(self, log: LogId, reason: str) -> None:
         """Remember a request that was let through unlogged; a `gap` follows as soon as the log can be written."""
-        now = time.time_ns() // 1000
         with self._condition:
-            gap = self._gaps.setdefault(log, _Gap(start=now, end=now, count=0, reason=reason))
-            gap.end = now
-            gap.count += 1
+            self._gaps.note(log, reason)
             self._condition.notify()
 
     async def close(self) -> None:
@@ -132,7 +123,7 @@ class Appender:
             await asyncio.to_thread(self._thread.join)
 
     def _take(self, waiter: _Waiter) -> None:
-        if self._closing:
+        if self._closing or not self._thread.is_alive():
             raise LogUnavailable("Scriba is shutting down.", hint="Try again in a moment.")
         if not self._turn:
             asyncio.get_running_loop().call_soon(self._hand_over)
@@ -150,25 +141,22 @@ class Appender:
 
     def _run(self) -> None:
         failures = 0
-        while batch := self._next_batch():
-            failures = 0 if self._write(batch) else failures + 1
+        while (batch := self._next_batch()) or not self._closing:
+            failures = 0 if not batch or self._write(batch) else failures + 1
             if failures and not self._wait_to_retry(failures):
                 break
-        with self._condition:
-            left = list(self._queue)
-            self._queue.clear()
-        if left:
-            _log.error("%d records could not be written before the end: the log cannot be written.", len(left))
-            self._postpone(left, LogUnavailable("Scriba has stopped before the entry could be written."))
+        self._give_up()
 
     def _next_batch(self) -> list[_Waiter]:
-        """Whatever waits now, at most `MAX_BATCH`; blocks while nothing does. Empty when it is over."""
+        """Whatever waits now, at most `MAX_BATCH`; blocks while nothing does. Empty at the end."""
         with self._condition:
-            self._condition.wait_for(lambda: self._queue or self._gaps or self._closing)
+            patience = _RETRY_SECONDS if self._refused else None
+            self._condition.wait_for(lambda: self._queue or self._gaps or self._closing, patience)
             self._condition.wait_for(lambda: self._awaited or self._closing, _PATIENCE_SECONDS)
-            for log, gap in self._gaps.items():
-                self._queue.append(_Waiter(pending(log, _gap_record(gap)), None))
-            self._gaps.clear()
+            if self._refused and (self._closing or time.monotonic() >= self._again_at):
+                self._queue.extend(self._refused)
+                self._refused.clear()
+            self._queue.extend(_Waiter(pending(log, gap), None) for log, gap in self._gaps.take())
             batch = [self._queue.popleft() for _ in range(min(len(self._queue), MAX_BATCH))]
             self._awaited -= sum(waiter.future is not None for waiter in batch)
             return batch
@@ -180,6 +168,20 @@ class Appender:
                 return failures < _TRIES_AT_THE_END
             self._condition.wait_for(lambda: self._awaited or self._closing, _RETRY_SECONDS)
             return True
+
+    def _give_up(self) -> None:
+        """Tell whoever still waits at the end, and the operator, what could not be written."""
+        with self._condition:
+            left = [*self._queue, *self._refused]
+            self._queue.clear()
+            gaps = self._gaps.take()
+        self._tell_all(left, LogUnavailable("Scriba has stopped before the entry could be written."))
+        if left:
+            _log.error("%d records could not be written before the end: the log cannot be written.", len(left))
+        for log, gap in gaps:
+            _log.error(
+                "%d requests of %s were let through unlogged, and the log does not say so.", gap.count, log.org_id
+            )
 
     def _write(self, batch: Sequence[_Waiter]) -> bool:
         """Write one batch and tell who waits. False: the log cannot be written now."""
@@ -201,13 +203,15 @@ class Appender:
         return True
 
     def _write_singly(self, batch: Sequence[_Waiter], error: Exception) -> bool:
-        """Write record by record, so that one that no database takes does not hold up the others."""
-        _log.error("A batch of %d records was refused.", len(batch), exc_info=error)
+        """Write record by record, so that one that the database refuses does not hold up the others."""
         if len(batch) > 1:
             written = [self._write([waiter]) for waiter in batch]
             return all(written)
-        self._tell([(batch[0].future, LogUnavailable("The entry was refused by the database."), error)])
-        return True
+        _log.error("A record was refused by the database.", exc_info=error)
+        refusal = LogUnavailable("The entry was refused by the database.", hint="The server's log says why.")
+        self._postpone(batch, refusal, self._refused)
+        self._again_at = time.monotonic() + _RETRY_SECONDS
+        return False
 
     def _doubt(self, doubt: _Doubt, error: Exception) -> bool:
         """Look whether a commit happened whose answer was lost, or which failed half way."""
@@ -222,8 +226,7 @@ class Appender:
         unknown = LogUnavailable(
             "The database did not say whether the entry was written.", hint="Try again in a moment."
         )
-        self._tell([(waiter.future, unknown, error) for waiter in doubt.waiters])
-        self._doubtful = _Doubt([_Waiter(waiter.item, None) for waiter in doubt.waiters], doubt.placed)
+        self._tell_all(doubt.waiters, unknown, error)
         return False
 
     def _settle(self) -> None:
@@ -247,12 +250,21 @@ class Appender:
         self._hot.remember(item for item in placed if item is not None)
         self._tell([(waiter.future, item or StaleControl(), None) for waiter, item in zip(batch, placed, strict=True)])
 
-    def _postpone(self, batch: Sequence[_Waiter], error: ScribaError) -> None:
-        """Who waits hears of the failure; what nobody waits for goes back to the head of the queue."""
+    def _postpone(
+        self, batch: Sequence[_Waiter], error: ScribaError, into: MutableSequence[_Waiter] | None = None
+    ) -> None:
+        """Who waits hears of the failure; what nobody waits for is kept for the next try."""
         refusal = error if isinstance(error, LogUnavailable) else LogUnavailable(error.message, hint=error.hint)
-        self._tell([(waiter.future, refusal, error) for waiter in batch])
+        self._tell_all(batch, refusal, error)
         with self._condition:
-            self._queue.extendleft(waiter for waiter in reversed(batch) if waiter.future is None)
+            for waiter in batch:
+                if waiter.future is None and isinstance(gap := waiter.item.prepared.record, Gap):
+                    self._gaps.put_back(waiter.item.log, gap)
+                elif waiter.future is None:
+                    (self._queue if into is None else into).append(waiter)
+
+    def _tell_all(self, waiters: Sequence[_Waiter], error: Exception, cause: Exception | None = None) -> None:
+        self._tell([(waiter.future, error, cause) for waiter in waiters])
 
     def _tell(
         self, results: list[tuple[asyncio.Future[Appended] | None, Appended | Exception, Exception | None]]
@@ -279,7 +291,3 @@ def _copy(error: Exception, cause: Exception | None) -> Exception:
     copy = LogUnavailable(error.message, param=error.param, hint=error.hint)
     copy.__cause__ = cause
     return copy
-
-
-def _gap_record(gap: _Gap) -> Gap:
-    return Gap(start=gap.start, end=gap.end, count=gap.count, reason=gap.reason)

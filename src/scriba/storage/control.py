@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import insert, select, update
@@ -60,6 +60,10 @@ _MAX_RETENTION_DAYS: Final = 36_500
 _MAX_NAME_BYTES: Final = 256
 
 
+class _NothingChanged(Exception):
+    """Leaves a transaction that turned out to have nothing to do, without counting a change."""
+
+
 class Control:
     """The control tables of one database, as one process sees them."""
 
@@ -82,10 +86,17 @@ class Control:
             return self.state
 
     @contextmanager
-    def _change(self) -> Iterator[tuple[Connection, int, int]]:
-        """One transaction: connection, revision of the change, and now. `state` shows it afterwards."""
-        with self._database.write() as connection:
-            yield connection, next_revision(connection), self._database.clock(connection)
+    def _change(self, org_id: str | None = None) -> Iterator[tuple[Connection, int, int]]:
+        """One transaction: connection, revision of the change, and now. `state` shows it afterwards.
+
+        :param org_id: whose keys or policies change, so that what was decided before for it is decided again
+        """
+        with suppress(_NothingChanged), self._database.write() as connection:
+            revision = next_revision(connection)
+            if org_id is not None:
+                this = organisations.c.id == org_id
+                connection.execute(update(organisations).where(this).values(revision=revision))
+            yield connection, revision, self._database.clock(connection)
         self.refresh()
 
     # Organisations
@@ -161,7 +172,7 @@ class Control:
         """
         _check_key(name, policy_slot, allowed_slots, tags)
         secret = mint_api_key()
-        with self._change() as (connection, revision, now):
+        with self._change(org_id) as (connection, revision, now):
             if expires_at is not None and expires_at <= now:
                 raise InvalidInput("A key cannot expire in the past.", param="expires")
             key = ApiKey(
@@ -195,21 +206,16 @@ class Control:
         found = next((key for key in self.keys_of(org_id) if key.id == key_id), None)
         if found is None:
             raise NotFound(f"There is no key {key_id!r}.", param="key", hint="See `scriba key list`.")
-        with self._change() as (connection, revision, now):
+        with self._change(org_id) as (connection, revision, now):
             this = (api_keys.c.id == key_id) & api_keys.c.revoked_at.is_(None)
             changed = connection.execute(update(api_keys).where(this).values(revoked_at=now, revision=revision))
-            if changed.rowcount:
-                before = key_document(found)
-                after = before | {"revokedAt": now}
-                self._journal.write(
-                    connection,
-                    "key.revoked",
-                    key_id,
-                    actor=actor,
-                    org_id=org_id,
-                    before=before,
-                    after=after,
-                )
+            if not changed.rowcount:
+                raise _NothingChanged
+            before = key_document(found)
+            after = before | {"revokedAt": now}
+            self._journal.write(
+                connection, "key.revoked", key_id, actor=actor, org_id=org_id, before=before, after=after
+            )
         return next(key for key in self.keys_of(org_id) if key.id == key_id)
 
     # Policies
@@ -234,7 +240,7 @@ class Control:
         :raises InvalidInput: naming the path of what is wrong
         :raises Conflict: its slot is taken, or there is a default already
         """
-        with self._change() as (connection, revision, now):
+        with self._change(org_id) as (connection, revision, now):
             policy = new_policy(body, id=mint_id("gpol", now), org_id=org_id, now=now, vendors=vendors)
             self._refuse_conflict(connection, policy)
             connection.execute(insert(policies).values(policy_row(policy) | {"revision": revision}))
@@ -256,11 +262,11 @@ class Control:
         :raises NotFound: the organisation has no such policy
         :raises Conflict: its slot is taken, or there is a default already
         """
-        with self._change() as (connection, revision, now):
+        with self._change(org_id) as (connection, revision, now):
             before = self._policy_for_change(connection, org_id, policy_id)
             policy = patched_policy(before, patch, now=now, vendors=vendors)
             if policy is before:
-                return before
+                raise _NothingChanged
             self._refuse_conflict(connection, policy)
             this = policies.c.id == policy_id
             connection.execute(update(policies).where(this).values(policy_row(policy) | {"revision": revision}))
@@ -281,7 +287,7 @@ class Control:
 
         :raises NotFound: the organisation has no such policy
         """
-        with self._change() as (connection, revision, now):
+        with self._change(org_id) as (connection, revision, now):
             policy = self._policy_for_change(connection, org_id, policy_id)
             this = policies.c.id == policy_id
             connection.execute(update(policies).where(this).values(deleted_at=now, revision=revision))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final
 
-from scriba.errors import IntegrityError
+from scriba.errors import IntegrityError, StoreUnreachable
 from scriba.ledger.origin import parse_origin
 from scriba.merkle.note import Checkpoint, InvalidNote, open_note, parse_checkpoint, parse_note, parse_vkey
 
@@ -54,14 +54,27 @@ class Guard:
                 ) from error
 
     def remember(self, note: str) -> None:
-        """Keep a checkpoint unless a larger one of its log is kept already. Call it with the log's head locked."""
+        """Keep a checkpoint in place of a smaller one of its log. Call it with the log's head locked.
+
+        :raises IntegrityError: the one that is kept is larger, or has another root at the same size
+        :raises StoreUnreachable: the guard cannot be written
+        """
         checkpoint = _checkpoint(note.encode())
         file = self._file(checkpoint.origin)
-        if file.exists() and _checkpoint(file.read_bytes()).size >= checkpoint.size:
-            return
+        try:
+            kept = _checkpoint(file.read_bytes()) if file.exists() else None
+            if kept is not None and kept.size >= checkpoint.size:
+                _refuse_rollback(kept, checkpoint, self.folder)
+            else:
+                self._replace(file, note)
+        except OSError as error:
+            raise StoreUnreachable(f"The guard {self.folder} cannot be written: {error}.") from error
+
+    def _replace(self, file: Path, note: str) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         fresh = file.with_suffix(f".{os.getpid()}.new")
-        with fresh.open("w", encoding="utf-8") as out:
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as out:
             out.write(note)
             out.flush()
             os.fsync(out.fileno())
@@ -75,6 +88,15 @@ class Guard:
         parts = parse_origin(origin)
         owner = self.folder / parts.org_id if parts.org_id else self.folder
         return owner / f"{parts.log}-{parts.generation}{_SUFFIX}"
+
+
+def _refuse_rollback(kept: Checkpoint, checkpoint: Checkpoint, folder: Path) -> None:
+    if kept != checkpoint:
+        raise IntegrityError(
+            f"The log {checkpoint.origin} has {checkpoint.size} records, but the guard {folder} holds a checkpoint of "
+            f"{kept.size} that does not fit: the database was rolled back.",
+            hint="Put the newer database back. Nothing is signed until then.",
+        )
 
 
 def _checkpoint(note: bytes) -> Checkpoint:

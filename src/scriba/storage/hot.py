@@ -88,15 +88,15 @@ _HEAD_COLUMNS: Final = "id, org_id, log, origin, size, last_time, frontier, seal
 class HotLogs:
     """Appends to the logs of one database. One for each process, shared by its threads.
 
-    It remembers the largest size it has seen of every log: a database that was rolled back behind the back
-    of a running process is noticed at the next append.
+    It remembers the last record that it wrote to every log: a database that was rolled back behind the back of a
+    running process is noticed at the next append, even if others have written to it since.
     """
 
     def __init__(self, database: Database, keyring: Keyring) -> None:
         self._database = database
         self._keyring = keyring
-        self._seen: dict[str, int] = {}
-        mark = "?" if database.dialect == "sqlite" else "%s"
+        self._written: dict[str, Appended] = {}
+        self._mark = mark = "?" if database.dialect == "sqlite" else "%s"
         marks = ", ".join([mark] * len(COLUMNS))
         # The driver's own SQL: this is the hot path, and the statements are always the same.
         self._insert = f"INSERT INTO records ({', '.join(COLUMNS)}) VALUES ({marks})"  # noqa: S608 - constants
@@ -109,23 +109,22 @@ class HotLogs:
     def append(self, connection: Connection, batch: Sequence[Pending]) -> list[Appended | None]:
         """Append a batch inside the caller's transaction; nothing is durable before that commits.
 
-        An item decided under another revision of the control tables than the database has now is left out,
-        and None stands in its place.
+        An item decided before the last change of its organisation's keys or policies is left out, and None stands in
+        its place.
 
         :raises IntegrityError: a seal does not fit, or the database has lost records that this process saw
         :raises LogUnavailable: the clocks of database and process differ too much
         """
         locked = self.lock(connection, {item.log for item in batch})
         cursor = driver_cursor(connection)
-        cursor.execute("SELECT revision FROM deployment")
-        ((revision,),) = cursor.fetchall()
+        changed = self._changes(cursor, {item.log.org_id for item in batch if item.revision is not None})
         now = self._log_time(connection)
         for log in locked.values():
             log.log_time = max(now, log.head.last_time)
         rows: list[Row] = []
         placed: list[Appended | None] = []
         for item in batch:
-            if item.revision is not None and item.revision != revision:
+            if item.revision is not None and item.revision < changed[item.log.org_id]:
                 placed.append(None)
                 continue
             log = locked[item.log]
@@ -143,15 +142,14 @@ class HotLogs:
         item = next((item for item in placed if item is not None), None)
         if item is None:
             return False
-        stored = connection.execute(
-            select(records.c.leaf_hash).where(records.c.log_id == locked[item.origin].id, records.c.seq == item.seq),
-        ).scalar_one_or_none()
-        return stored is not None and bytes(stored) == item.leaf_hash
+        return self._stands(connection, locked[item.origin].id, item)
 
     def remember(self, appended: Iterable[Appended]) -> None:
         """Note what has been committed, so that it cannot be lost unnoticed."""
         for item in appended:
-            self._seen[item.origin] = max(self._seen.get(item.origin, 0), item.seq + 1)
+            last = self._written.get(item.origin)
+            if last is None or item.seq > last.seq:
+                self._written[item.origin] = item
 
     def create(self, connection: Connection, log: LogId, start: LogStart) -> Appended:
         """Create the head of a new log and its record 0, which names its origin and keys."""
@@ -190,6 +188,8 @@ class HotLogs:
             parameters,
         )
         locked = {LogId(row[1], LogName(row[2])): self._open(row) for row in cursor.fetchall()}
+        for log in locked.values():
+            self._check_not_older(connection, log)
         if missing := set(wanted) - set(locked):
             raise IntegrityError(f"The database has no log {min(f'{log.org_id}/{log.log}' for log in missing)}.")
         return locked
@@ -198,15 +198,33 @@ class HotLogs:
         log_id, _, _, origin, size, last_time, frontier, stored_seal = row
         head = load_head(size, last_time, bytes(frontier))
         check_seal(head, self._keyring.of(origin).head_key, bytes(stored_seal))
-        seen = self._seen.get(origin, 0)
-        if head.size < seen:
-            raise IntegrityError(
-                f"The log {origin} has {head.size} records, but this process has seen {seen}: "
-                "the database was rolled back.",
-                hint="Put the newer database back. Nothing is written until then.",
-            )
-        self._seen[origin] = head.size
         return LockedLog(log_id, origin, head)
+
+    def _check_not_older(self, connection: Connection, log: LockedLog) -> None:
+        last = self._written.get(log.origin)
+        if last is None or (log.head.size == last.seq + 1 and log.head.last_time == last.log_time):
+            return  # nobody has written since; the seal vouches for the rest
+        if log.head.size > last.seq and self._stands(connection, log.id, last):
+            return
+        raise IntegrityError(
+            f"The log {log.origin} has {log.head.size} records, but not record {last.seq} as this process wrote it: "
+            "the database was rolled back.",
+            hint="Put the newer database back. Nothing is written until then.",
+        )
+
+    def _stands(self, connection: Connection, log_id: int, item: Appended) -> bool:
+        stored = connection.execute(
+            select(records.c.leaf_hash).where(records.c.log_id == log_id, records.c.seq == item.seq),
+        ).scalar_one_or_none()
+        return stored is not None and bytes(stored) == item.leaf_hash
+
+    def _changes(self, cursor: DBAPICursor, org_ids: Collection[str]) -> dict[str, int]:
+        """Return the revision of the last change of each organisation, its keys and its policies."""
+        if not org_ids:
+            return {}
+        marks = ", ".join([self._mark] * len(org_ids))
+        cursor.execute(f"SELECT id, revision FROM organisations WHERE id IN ({marks})", tuple(org_ids))  # noqa: S608
+        return dict(cursor.fetchall())
 
     def _log_time(self, connection: Connection) -> int:
         now = self._database.clock(connection)

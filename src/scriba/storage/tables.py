@@ -62,6 +62,7 @@ organisations: Final = Table(
     Column("tier", Text, nullable=False),
     Column("retention_days", Integer),
     Column("created_at", BigInteger, nullable=False),
+    # Of the last change of the organisation, its keys or its policies: what an append compares.
     Column("revision", BigInteger, nullable=False, index=True),
 )
 
