@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-import os
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from scriba.errors import Conflict
+from scriba.errors import Conflict, NotFound, Unauthenticated
 from scriba.storage.model import COMMAND_LINE, Role
+from scriba.storage.secret_file import write_private
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from scriba.services import Services
+    from scriba.storage.control import Control
+    from scriba.storage.model import Organisation
 
 __all__ = ["DEMO", "DemoKeys", "make_default", "make_demo"]
 
 DEFAULT: Final = "default"
 DEMO: Final = "demo"
+_UNFINISHED: Final = "The first start has not finished. The next one puts the admin key here.\n"
 
 _STRICT: Final = {
     "name": "Production",
@@ -45,64 +49,75 @@ class DemoKeys(msgspec.Struct, frozen=True):
 def make_default(services: Services) -> str | None:
     """Create the organisation `default` and its admin key on the very first start.
 
-    Returns the key, which is also written to a file of mode 0600; None if there are organisations already.
+    Returns the key, which is also written to a file of mode 0600; None if there is nothing to do. A first start that
+    was interrupted is finished by the next one.
     """
     control = services.control
-    if control.refresh().organisations:
+    path = services.settings.admin_key_path
+    known = control.refresh().organisations.values()
+    found = next((one for one in known if one.name == DEFAULT), None)
+    if found is None:
+        if known:
+            return None
+        try:
+            found = control.create_organisation(DEFAULT, actor=COMMAND_LINE)
+        except Conflict:
+            return None  # another process was quicker
+    elif control.keys_of(found.id) and _text_of(path) != _UNFINISHED:
         return None
-    try:
-        organisation = control.create_organisation(DEFAULT, actor=COMMAND_LINE)
-    except Conflict:
-        return None  # another process was quicker
-    _, key = control.create_key(organisation.id, role=Role.ADMIN, name="first admin key", actor=COMMAND_LINE)
-    write_secret_file(services.settings.admin_key_path, key + "\n")
+    # Until the key is in the file nobody knows it: then the next start makes another one.
+    write_private(path, _UNFINISHED)
+    _, key = control.create_key(found.id, role=Role.ADMIN, name="first admin key", actor=COMMAND_LINE)
+    write_private(path, key + "\n")
     return key
 
 
 def make_demo(services: Services) -> DemoKeys:
-    """Make sure that the demo organisation exists, and return its keys. Safe to repeat."""
-    control = services.control
-    path = services.settings.demo_keys_path
-    found = next((one for one in control.refresh().organisations.values() if one.name == DEMO), None)
-    if found is None:
-        found = control.create_organisation(DEMO, actor=COMMAND_LINE)
-    if not control.policies_of(found.id):
+    """Make sure that the demo organisation exists, and return its keys. Safe to repeat, by many at once."""
+    org_id = _demo_organisation(services.control).id
+    if not services.control.keys_of(org_id):
         for body in (_STRICT, _LENIENT):
-            control.create_policy(found.id, body, vendors=services.vendors, actor=COMMAND_LINE)
+            with suppress(Conflict):  # an interrupted start made it, or one that goes on beside us
+                services.control.create_policy(org_id, body, vendors=services.vendors, actor=COMMAND_LINE)
+    path = services.settings.demo_keys_path
     if (kept := _kept_keys(services, path)) is not None:
         return kept
-    made = {
-        role: control.create_key(
-            found.id,
-            role=role,
-            name=f"demo {role}",
-            policy_slot=1 if role is Role.APP else None,
-            allowed_slots=(2,) if role is Role.APP else (),
-            actor=COMMAND_LINE,
-        )[1]
-        for role in (Role.APP, Role.AUDITOR)
-    }
-    keys = DemoKeys(app=made[Role.APP], auditor=made[Role.AUDITOR])
-    write_secret_file(path, msgspec.json.encode(keys).decode() + "\n")
+    keys = DemoKeys(app=_demo_key(services, org_id, Role.APP), auditor=_demo_key(services, org_id, Role.AUDITOR))
+    write_private(path, msgspec.json.encode(keys).decode() + "\n")
     return keys
+
+
+def _demo_organisation(control: Control) -> Organisation:
+    control.refresh()
+    try:
+        return control.find_organisation(DEMO)
+    except NotFound:
+        with suppress(Conflict):
+            return control.create_organisation(DEMO, actor=COMMAND_LINE)
+    control.refresh()
+    return control.find_organisation(DEMO)  # another process was quicker
+
+
+def _demo_key(services: Services, org_id: str, role: Role) -> str:
+    slots: tuple[int | None, tuple[int, ...]] = (1, (2,)) if role is Role.APP else (None, ())
+    return services.control.create_key(
+        org_id, role=role, name=f"demo {role}", policy_slot=slots[0], allowed_slots=slots[1], actor=COMMAND_LINE
+    )[1]
 
 
 def _kept_keys(services: Services, path: Path) -> DemoKeys | None:
     """Return the keys of an earlier start, if they are still good."""
     try:
-        keys = msgspec.json.decode(path.read_bytes(), type=DemoKeys)
-    except (FileNotFoundError, msgspec.MsgspecError):
+        keys = msgspec.json.decode(_text_of(path), type=DemoKeys)
+        for key in (keys.app, keys.auditor):
+            services.authenticator.identify(key)
+    except (msgspec.MsgspecError, Unauthenticated):
         return None
-    known = all(services.authenticator.known(key) for key in (keys.app, keys.auditor))
-    return keys if known else None
+    return keys
 
 
-def write_secret_file(path: Path, text: str) -> None:
-    """Write a file that only its owner can read (mode 0600), replacing what is there."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(path.name + ".new")
-    fresh.unlink(missing_ok=True)
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-    fresh.replace(path)
+def _text_of(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (FileNotFoundError, UnicodeDecodeError):
+        return ""
