@@ -1,7 +1,7 @@
 """Who is asking, and what may they do.
 
 An API key belongs to one organisation and has one role. The console exchanges a key, or a one-time link, for a
-session cookie; a session ends with the key behind it.
+session cookie; a session ends with the key behind it, after its time, or by signing out.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
 import msgspec
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, insert, select, text
 
 from scriba.domain.api_key import key_digest
 from scriba.errors import PermissionDenied, Unauthenticated
 from scriba.storage.model import Role
-from scriba.storage.tables import login_links
+from scriba.storage.tables import ended_sessions, login_links
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -37,6 +37,7 @@ LINK_SECONDS: Final = 24 * 3600
 """How long a one-time link is good for."""
 
 _MICROS: Final = 1_000_000
+_END: Final = text("INSERT INTO ended_sessions (sha256, expires_at) VALUES (:sha256, :until) ON CONFLICT DO NOTHING")
 
 
 class Principal(msgspec.Struct, frozen=True, kw_only=True):
@@ -156,10 +157,10 @@ class Sessions:
 
         :raises Unauthenticated: it was used already, has expired or never was
         """
+        # One statement, so that of two who come at once only one gets the row.
+        take = delete(login_links).where(login_links.c.sha256 == _digest(token)).returning(login_links)
         with self._database.write() as connection:
-            this = login_links.c.sha256 == _digest(token)
-            row = connection.execute(select(login_links).where(this)).one_or_none()
-            connection.execute(delete(login_links).where(this))
+            row = connection.execute(take).one_or_none()
         if row is None or row.expires_at <= _now():
             raise Unauthenticated("This link was used already or has expired.", hint="Sign in with an API key instead.")
         return self._cookie(self._authenticator.principal_of(row.key_id))
@@ -176,11 +177,23 @@ class Sessions:
 
         :raises Unauthenticated: it is over, or the cookie is not ours
         """
-        key_id, _, rest = cookie.partition(".")
-        until, _, signature = rest.partition(".")
-        if not self._signed(f"{key_id}.{until}", signature) or int(until) <= _now():
-            raise Unauthenticated("The session is over.", hint="Sign in again.")
+        key_id, until = self._read(cookie)
+        this = ended_sessions.c.sha256 == _digest(cookie)
+        with self._database.read() as connection:
+            ended = connection.execute(select(ended_sessions.c.sha256).where(this)).first() is not None
+        if ended or until <= _now():
+            raise _over()
         return self._authenticator.principal_of(key_id)
+
+    def end(self, cookie: str) -> None:
+        """End a session in every process, wherever its cookie was copied to. Safe to repeat.
+
+        :raises Unauthenticated: the cookie is not ours
+        """
+        _, until = self._read(cookie)
+        with self._database.write() as connection:
+            connection.execute(delete(ended_sessions).where(ended_sessions.c.expires_at <= _now()))
+            connection.execute(_END, {"sha256": _digest(cookie), "until": until})
 
     def csrf(self, cookie: str) -> str:
         """Return the token that a form of this session must send along with a change."""
@@ -189,6 +202,14 @@ class Sessions:
     def is_csrf(self, cookie: str, token: str) -> bool:
         """Whether a form came from a page of this session."""
         return self._signed(f"csrf {cookie}", token)
+
+    def _read(self, cookie: str) -> tuple[str, int]:
+        """Return what a cookie says: the key, and until when it stands for it."""
+        key_id, _, rest = cookie.partition(".")
+        until, _, signature = rest.partition(".")
+        if not self._signed(f"{key_id}.{until}", signature):
+            raise _over()
+        return key_id, int(until)
 
     def _cookie(self, principal: Principal) -> str:
         text = f"{principal.key_id}.{_now() + SESSION_SECONDS * _MICROS}"
@@ -199,6 +220,10 @@ class Sessions:
 
     def _signed(self, text: str, signature: str) -> bool:
         return hmac.compare_digest(self._sign(text).encode(), signature.encode())
+
+
+def _over() -> Unauthenticated:
+    return Unauthenticated("The session is over.", hint="Sign in again.")
 
 
 def _digest(token: str) -> bytes:

@@ -65,12 +65,14 @@ def open_session(response: Response, cookie: str, *, secure: bool) -> None:
 
 
 def close_session(request: Request, response: Response, sessions: Sessions, csrf: str) -> None:
-    """Forget the session.
+    """End the session, and let the browser forget it.
 
     :raises PermissionDenied: the form is not from a page of this session
     """
-    if not sessions.is_csrf(request.cookies.get(_COOKIE, ""), csrf):
+    cookie = request.cookies.get(_COOKIE, "")
+    if not sessions.is_csrf(cookie, csrf):
         raise PermissionDenied("This page belongs to a session that is over.", hint="Reload it and try again.")
+    sessions.end(cookie)
     response.delete_cookie(_COOKIE)
 
 

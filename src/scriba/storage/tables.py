@@ -25,6 +25,7 @@ __all__ = [
     "api_keys",
     "deployment",
     "documents",
+    "ended_sessions",
     "login_links",
     "logs",
     "metadata",
@@ -144,6 +145,14 @@ login_links: Final = Table(
     metadata,
     Column("sha256", LargeBinary, primary_key=True),
     Column("key_id", Text, ForeignKey("api_keys.id"), nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+)
+
+# Sessions of the console that were signed out before their time. A session that is not here is told by its cookie.
+ended_sessions: Final = Table(
+    "ended_sessions",
+    metadata,
+    Column("sha256", LargeBinary, primary_key=True),
     Column("expires_at", BigInteger, nullable=False),
 )
 

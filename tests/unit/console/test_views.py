@@ -166,6 +166,20 @@ def test_signing_out_takes_the_token_of_the_session(tenant: Tenant, browser: htt
     assert "Blocked" not in browser.get("/").text
 
 
+def test_a_copied_cookie_is_worth_nothing_after_signing_out(tenant: Tenant, browser: httpx2.Client) -> None:
+    """Signing out ends the session itself, not only this browser's memory of it; other sessions go on."""
+    sign_in(browser, tenant.auditor)
+    other = {"Cookie": f"scriba_session={browser.cookies['scriba_session']}"}
+    browser.cookies.clear()
+    sign_in(browser, tenant.auditor)
+    copied = {"Cookie": f"scriba_session={browser.cookies['scriba_session']}"}
+    browser.post("/logout", data={"csrf": csrf_of(browser.get("/").text)})
+    answer = browser.get("/", headers=copied)
+    assert answer.status_code == 401
+    assert "The session is over" in answer.text
+    assert "Blocked" in browser.get("/", headers=other).text
+
+
 def test_a_form_from_another_site_is_refused(tenant: Tenant, browser: httpx2.Client) -> None:
     """Nobody can be signed in to somebody else's organisation by a page elsewhere."""
     for site, status in (("cross-site", 403), ("same-site", 403), ("same-origin", 303)):

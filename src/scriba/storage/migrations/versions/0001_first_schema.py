@@ -194,6 +194,12 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("sha256", name="pk_login_links"),
     )
     op.create_table(
+        "ended_sessions",
+        sa.Column("sha256", sa.LargeBinary(), nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("sha256", name="pk_ended_sessions"),
+    )
+    op.create_table(
         "policy_versions",
         sa.Column("policy_id", sa.Text(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
