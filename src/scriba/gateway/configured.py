@@ -104,7 +104,8 @@ def read_settings(config: Path | None = None, environ: Mapping[str, str] | None 
     catalogue = load_catalogue("")
     variables = key_variables(catalogue)
     known = {name: variables.get(name, ()) for name in catalogue.providers}
-    return load_settings(config, environ, key_variables=known)
+    aliases = {alias: name for alias, name in catalogue.ids.items() if alias != name}
+    return load_settings(config, environ, key_variables=known, aliases=aliases)
 
 
 def key_variables(catalogue: Catalogue) -> dict[str, tuple[str, ...]]:

@@ -7,12 +7,12 @@ import re
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, Literal
-from urllib.parse import urlsplit
 
 import msgspec
 
+from scriba.settings.database_url import complaint, has_password, sqlite_url
 from scriba.settings.model import Settings
-from scriba.settings.providers import KeyVariables, ProviderTable, read_providers
+from scriba.settings.providers import KeyVariables, ProviderTable, read_providers, refuse_aliases
 from scriba.settings.sources import CONFIG_VARIABLE, DEFAULTS, Layer, read_environment, read_file
 from scriba.settings.table import check_names, malformed, read_table
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["load_settings"]
 
-_DEPLOYMENT: Final = re.compile(r"[a-z0-9][a-z0-9._/-]{0,127}")
-_SCHEMES: Final = ("sqlite", "postgresql")
+_DEPLOYMENT: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,127}")
+_DEPLOYMENT_FORM: Final = "must be lower-case letters, digits and .-_ alone, at most 128, the first a letter or digit"
 
 
 class _General(msgspec.Struct):
@@ -44,7 +44,11 @@ class _General(msgspec.Struct):
 
 
 def load_settings(
-    path: Path | None = None, environ: Mapping[str, str] | None = None, *, key_variables: KeyVariables | None = None
+    path: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+    *,
+    key_variables: KeyVariables | None = None,
+    aliases: Mapping[str, str] | None = None,
 ) -> Settings:
     """Read defaults, file and environment, in this order; the last one that names a setting wins.
 
@@ -53,6 +57,7 @@ def load_settings(
     :param key_variables: the providers of the catalogue and the customary variables of their keys, most common
         first. Those whose variable is set are in `Settings.providers` even without a table. If None, names of
         providers are not checked.
+    :param aliases: further names of providers, and the one that settings go by
 
     Raises `SettingsError`, which names the setting, its place and the nearest known one.
     """
@@ -60,6 +65,7 @@ def load_settings(
     file = _settings_file(path, environ)
     layer = _layers(file, environ, key_variables or {})
     check_names(layer, _General, ProviderTable)
+    refuse_aliases(layer, aliases or {})
     general = read_table(layer, (), _General)
     return Settings(
         file=file,
@@ -98,13 +104,12 @@ def _database_url(layer: Layer, general: _General) -> str:
     place = "database_url_file" if general.database_url_file else "database_url"
     if general.database_url_file and general.database_url:
         raise malformed(layer, ("database_url_file",), "and database_url are both set; keep one of them")
-    url = general.database_url or f"sqlite:///{Path(general.data_dir) / 'scriba.db'}"
+    url = general.database_url or sqlite_url(Path(general.data_dir) / "scriba.db")
     if general.database_url_file:
         url = _text_of_file(layer, general)
-    parts = urlsplit(url)
-    if parts.scheme.partition("+")[0] not in _SCHEMES:
-        raise malformed(layer, (place,), "must begin with sqlite:/// or postgresql://")
-    if parts.password and place == "database_url" and not layer[place,].is_text:
+    if wrong := complaint(url):
+        raise malformed(layer, (place,), wrong)
+    if has_password(url) and place == "database_url" and not layer[place,].is_text:
         raise _password_in_file(layer)
     return url
 
@@ -124,7 +129,7 @@ def _password_in_file(layer: Layer) -> SettingsError:
 
 def _deployment(layer: Layer, general: _General) -> str:
     if general.deployment and not _DEPLOYMENT.fullmatch(general.deployment):
-        raise malformed(layer, ("deployment",), "may have lower-case letters, digits and .-_/ and at most 128 of them")
+        raise malformed(layer, ("deployment",), _DEPLOYMENT_FORM)
     return general.deployment
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
@@ -12,13 +11,13 @@ from typing import Any, Final, Literal, TypeAlias
 import msgspec
 
 from scriba.domain.secret import Secret
+from scriba.settings.database_url import shown
 
 __all__ = ["Dialect", "ProviderSettings", "Settings"]
 
 Dialect: TypeAlias = Literal["openai", "anthropic"]
 """Which API an upstream speaks."""
 
-_PASSWORD: Final = re.compile(r"(?<=://)([^/@:]*):[^@/]*@")
 _NO_MODELS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
@@ -81,12 +80,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def database_shown(self) -> str:
-        """The database URL without its password."""
-        return _PASSWORD.sub(r"\1:***@", self.database_url)
+        """The database URL without its passwords."""
+        return shown(self.database_url)
 
     def __rich_repr__(self) -> list[tuple[str, Any]]:
-        shown = {"database_url": self.database_shown}
-        return [(name, shown.get(name, getattr(self, name))) for name in self.__struct_fields__]
+        instead = {"database_url": self.database_shown}
+        return [(name, instead.get(name, getattr(self, name))) for name in self.__struct_fields__]
 
     def __repr__(self) -> str:
         return f"Settings({', '.join(f'{name}={value!r}' for name, value in self.__rich_repr__())})"

@@ -19,12 +19,13 @@ if TYPE_CHECKING:
     from scriba.errors import SettingsError
     from scriba.settings.sources import Layer, SettingPath
 
-__all__ = ["KeyVariables", "ProviderTable", "read_providers"]
+__all__ = ["KeyVariables", "ProviderTable", "read_providers", "refuse_aliases"]
 
 KeyVariables: TypeAlias = Mapping[str, Sequence[str]]
 """The providers of the catalogue, and the customary variables of their keys, most common first."""
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
+_ADDRESSES: Final = ("base_url", "openai_base_url", "anthropic_base_url")
 _TAIL: Final = frozenset("?# ")
 
 
@@ -39,6 +40,16 @@ class ProviderTable(msgspec.Struct):
     api_key_env: str = ""
     api_key_file: str = ""
     models: dict[str, str] = {}
+
+
+def refuse_aliases(layer: Layer, aliases: Mapping[str, str]) -> None:
+    """Refuse a table under another name of a provider, unless its address makes it a provider of its own."""
+    for path in [path for path in layer if path[0] == "providers" and len(path) == 2 and path[1] in aliases]:
+        if not any((*path, address) in layer for address in _ADDRESSES):
+            name = aliases[path[1]]
+            error = _misnamed(layer, path, f"is another name of {name} and has no base_url")
+            error.hint = f"Did you mean providers.{name}?"
+            raise error
 
 
 def read_providers(layer: Layer, environ: Mapping[str, str], usual: KeyVariables | None) -> dict[str, ProviderSettings]:
@@ -73,10 +84,15 @@ def _provider(layer: Layer, name: str, environ: Mapping[str, str], usual: KeyVar
 
 
 def _unknown_provider(layer: Layer, path: SettingPath, usual: KeyVariables) -> SettingsError:
-    error = malformed({path: layer[path]._replace(is_text=False)}, path, "is not in the catalogue and has no base_url")
+    error = _misnamed(layer, path, "is not in the catalogue and has no base_url")
     name = nearest(path[1], usual)
     error.hint = f"Did you mean {name}?" if name else "Give its address as base_url."
     return error
+
+
+def _misnamed(layer: Layer, path: SettingPath, why: str) -> SettingsError:
+    """Return the error for the name of a table, which also a variable shows as the file would."""
+    return malformed({path: layer[path]._replace(is_text=False)}, path, why)
 
 
 def _addresses(layer: Layer, path: SettingPath, table: ProviderTable) -> tuple[str, str]:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from scriba.domain.record import Operation
 from scriba.domain.secret import Secret
-from scriba.gateway.configured import SANDBOX, configure, key_variables
+from scriba.errors import SettingsError
+from scriba.gateway.configured import SANDBOX, configure, key_variables, read_settings
 from scriba.policy.catalogue import Catalogue, load_catalogue
 from scriba.policy.models import load_models
 from scriba.settings import ProviderSettings
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 KEY = Secret("k")
 
@@ -109,3 +115,11 @@ def test_only_keys_are_taken_for_keys(catalogue: Catalogue) -> None:
     assert "vertex" not in variables
     for names in variables.values():
         assert all(name.endswith(("KEY", "TOKEN", "_PAT", "_JWT", "_BEDROCK")) for name in names)
+
+
+def test_settings_go_by_the_ids_of_the_catalogue(tmp_path: Path) -> None:
+    """An alias, which policies and requests may use, is not taken for an unknown provider in settings."""
+    file = tmp_path / "scriba.toml"
+    file.write_text("[providers.gemini]\nenabled = true", encoding="utf-8")
+    with pytest.raises(SettingsError, match=r"Did you mean providers\.google\?"):
+        read_settings(file, {})

@@ -21,6 +21,9 @@ KEY_VARIABLES = {
 }
 
 
+ALIASES = {"gemini": "google", "lmstudio": "openai-compatible"}
+
+
 class Load(Protocol):
     """Loads settings from the text of a file (none: no file) and an environment."""
 
@@ -37,6 +40,6 @@ def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Load:
         known: Mapping[str, list[str]] = KEY_VARIABLES
         if text is not None:
             (tmp_path / "scriba.toml").write_text(text, encoding="utf-8")
-        return load_settings(environ=environ, key_variables=known)
+        return load_settings(environ=environ, key_variables=known, aliases=ALIASES)
 
     return _load

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from ipaddress import ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ import pytest
 
 from scriba.errors import SettingsError
 from scriba.settings import load_settings
+from scriba.storage.database import Database
 
 if TYPE_CHECKING:
     from tests.unit.settings.conftest import Load
@@ -73,7 +75,13 @@ def test_a_named_file_must_be_there(tmp_path: Path) -> None:
         ('trusted_proxies = "10.0.0.0/8"', "trusted_proxies", ["expected a list, got text"]),
         ('trusted_proxies = ["10.0.0.1/8"]', "trusted_proxies", ["10.0.0.1/8 has host bits set"]),
         ('deployment = "Acme"', "deployment", ["lower-case letters"]),
+        ('deployment = "acme/eu"', "deployment", ["lower-case letters, digits and .-_ alone"]),
         ('database_url = "mysql://db/scriba"', "database_url", ["sqlite:/// or postgresql://"]),
+        ('database_url = "postgresql:/db"', "database_url", ["sqlite:/// or postgresql://"]),
+        ('database_url = "sqlite://"', "database_url", ["sqlite:/// or postgresql://"]),
+        ('database_url = "sqlite:///"', "database_url", ["would forget the log", "sqlite:///path"]),
+        ('database_url = "sqlite:///:memory:"', "database_url", ["would forget the log", "sqlite:///path"]),
+        ('database_url = "sqlite:///file:x?mode=memory&uri=true"', "database_url", ["a path alone", "%3F"]),
         ('data_dir = ""', "data_dir", ["length >= 1"]),
         ("port = 1\nhost = x\n", None, ["scriba.toml is not valid TOML", "line 2"]),
     ],
@@ -89,9 +97,30 @@ def test_a_wrong_setting_names_itself_its_place_and_what_is_right(
         assert words in str(caught.value)
 
 
-def test_a_password_has_no_place_in_the_settings_file(load: Load) -> None:
+@pytest.mark.parametrize("folder", ["with space", "quest?ion", "per%20cent", "hash#x", "uni-é", "a&b=c", "semi:c@d"])
+@pytest.mark.parametrize("absolute", [False, True])
+def test_the_database_is_in_the_data_folder_whatever_its_name(
+    load: Load, tmp_path: Path, folder: str, *, absolute: bool
+) -> None:
+    """No character of a path is read as a part of a URL, so that the log is where the other files are."""
+    data = tmp_path / folder if absolute else Path(folder)
+    settings = load(f'data_dir = "{data}"')
+    with closing(Database(settings.database_url)) as database:
+        assert database.path == settings.data_dir / "scriba.db" == data / "scriba.db"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://scriba:hunter2@db.example.com/scriba",
+        "postgresql://scriba:/hunter2@db.example.com/scriba",
+        "postgresql://scriba@db.example.com/scriba?password=hunter2",
+        "postgresql://scriba@db.example.com/scriba?sslmode=require&sslpassword=hunter2",
+        "postgresql://scriba@db.example.com/scriba?pass%77ord=hunter2",
+    ],
+)
+def test_a_password_has_no_place_in_the_settings_file(load: Load, url: str) -> None:
     """The file can be shown and committed; a URL with a password comes from a variable or a file of its own."""
-    url = "postgresql://scriba:hunter2@db.example.com/scriba"
     with pytest.raises(SettingsError, match="SCRIBA_DATABASE_URL") as caught:
         load(f'database_url = "{url}"')
     assert "hunter2" not in str(caught.value)

@@ -121,3 +121,14 @@ def test_an_unknown_provider_needs_an_address(load: Load) -> None:
         load("[providers.zzz]\nenabled = true")
     with pytest.raises(SettingsError, match="lower-case letters"):
         load('[providers."My Models"]\nbase_url = "http://127.0.0.1:9"')
+
+
+def test_another_name_of_a_provider_is_no_provider_of_its_own(load: Load) -> None:
+    """Who writes the vendor's product for the provider learns its id, and no key is left unused without a word."""
+    for settings in ({"text": "[providers.gemini]\nenabled = true"}, {"SCRIBA_PROVIDERS__GEMINI__ENABLED": "true"}):
+        text = settings.pop("text", None)
+        with pytest.raises(SettingsError, match=r"`providers\.gemini` in .*Did you mean providers\.google\?") as caught:
+            load(text, **settings)
+        assert caught.value.param == "providers.gemini"
+    own = load('[providers.lmstudio]\nbase_url = "http://127.0.0.1:1234/v1"').providers["lmstudio"]
+    assert own.openai_base_url == "http://127.0.0.1:1234/v1"
