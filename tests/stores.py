@@ -16,7 +16,7 @@ from scriba.storage.control import Control
 from scriba.storage.database import Database
 from scriba.storage.guard import Guard
 from scriba.storage.model import COMMAND_LINE, LogId, LogName
-from scriba.storage.secret_file import make_secret
+from scriba.storage.private_files import make_secret
 from scriba.storage.store import Store, open_store
 
 if TYPE_CHECKING:

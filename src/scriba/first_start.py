@@ -9,7 +9,7 @@ import msgspec
 
 from scriba.errors import Conflict, NotFound, Unauthenticated
 from scriba.storage.model import COMMAND_LINE, Role
-from scriba.storage.secret_file import write_private
+from scriba.storage.private_files import write_private
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,7 +16,7 @@ from tests.stores import OpenStore
 from scriba.errors import IntegrityError, SettingsError
 from scriba.storage.database import Database
 from scriba.storage.guard import Guard
-from scriba.storage.secret_file import make_secret, read_secret
+from scriba.storage.private_files import make_secret, read_secret
 from scriba.storage.store import open_store
 from scriba.storage.tables import deployment, logs, metadata
 

@@ -21,8 +21,8 @@ from scriba.gateway.configured import SANDBOX, configure
 from scriba.policy.catalogue import load_catalogue
 from scriba.storage.guard import Guard
 from scriba.storage.hot import MAX_CLOCK_SKEW
+from scriba.storage.private_files import read_secret
 from scriba.storage.schema import schema_of
-from scriba.storage.secret_file import read_secret
 from scriba.storage.store import open_store
 from scriba.storage.tables import logs, organisations
 

@@ -13,7 +13,7 @@ from scriba.cli.options import json_option
 from scriba.cli.show import print_json
 from scriba.gateway.configured import read_settings
 from scriba.settings import DEFAULTS
-from scriba.storage.secret_file import make_secret, read_secret
+from scriba.storage.private_files import make_secret, read_secret
 
 if TYPE_CHECKING:
     from scriba.settings import Settings

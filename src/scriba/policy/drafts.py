@@ -16,10 +16,11 @@ from scriba.errors import InvalidInput
 from scriba.policy.catalogue import TrustTier
 from scriba.policy.document import document
 from scriba.policy.rules import Policy, Rules
-from scriba.policy.vendors import Vendors
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    from scriba.policy.vendors import Vendors
 
 __all__ = ["new_policy", "patched_policy"]
 

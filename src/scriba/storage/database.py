@@ -50,7 +50,7 @@ class Database:
         try:
             parsed = make_url(url)
             driver = _DRIVERS[parsed.drivername]
-        except (ArgumentError, KeyError) as error:
+        except (ArgumentError, KeyError, ValueError) as error:
             raise SettingsError(
                 "The setting `database_url` is not a database URL that Scriba knows.",
                 param="database_url",

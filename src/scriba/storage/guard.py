@@ -6,12 +6,12 @@ it is compared with the heads at every start. Files are replaced whole, so a cra
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Final
 
 from scriba.errors import IntegrityError, StoreUnreachable
 from scriba.ledger.origin import parse_origin
 from scriba.merkle.note import Checkpoint, InvalidNote, open_note, parse_checkpoint, parse_note, parse_vkey
+from scriba.storage.private_files import write_private
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,20 +66,9 @@ class Guard:
             if kept is not None and kept.size >= checkpoint.size:
                 _refuse_rollback(kept, checkpoint, self.folder)
             else:
-                self._replace(file, note)
+                write_private(file, note)
         except OSError as error:
             raise StoreUnreachable(f"The guard {self.folder} cannot be written: {error}.") from error
-
-    def _replace(self, file: Path, note: str) -> None:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        fresh = file.with_suffix(f".{os.getpid()}.new")
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as out:
-            out.write(note)
-            out.flush()
-            os.fsync(out.fileno())
-        fresh.replace(file)
-        _sync_folder(file.parent)
 
     def _files(self) -> Iterator[Path]:
         return self.folder.rglob(f"*{_SUFFIX}")
@@ -101,14 +90,3 @@ def _refuse_rollback(kept: Checkpoint, checkpoint: Checkpoint, folder: Path) -> 
 
 def _checkpoint(note: bytes) -> Checkpoint:
     return parse_checkpoint(parse_note(note).text)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the new name itself durable, where the system can."""
-    if os.name == "nt":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -19,8 +19,8 @@ from scriba.ledger.origin import Origin
 from scriba.ledger.seal import check_seal, load_head
 from scriba.storage.hot import HotLogs
 from scriba.storage.model import LogId, LogName
+from scriba.storage.private_files import make_secret, read_secret
 from scriba.storage.schema import migrate, schema_state
-from scriba.storage.secret_file import make_secret, read_secret
 from scriba.storage.tables import deployment, logs
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def open_store(database: Database, guard: Guard, secret_path: Path, name: str = 
 
 def _found(database: Database, guard: Guard, secret: Secret[bytes] | None, secret_path: Path, name: str) -> Store:
     """Begin a new deployment: schema, secret, name, its own log, guard."""
-    if not guard.is_empty():
+    if not guard.is_empty() and _deployment_name(database) is None:
         raise IntegrityError(
             f"The database {database.name} is empty, but the guard {guard.folder} remembers logs that were written: "
             "the database was deleted, moved or replaced.",

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scriba.settings import DEFAULTS, load_settings
-from scriba.storage.secret_file import read_secret
+from scriba.storage.private_files import read_secret
 
 if TYPE_CHECKING:
     import pytest

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from scriba.errors import SettingsError
-from scriba.storage.secret_file import make_secret, read_secret, write_private
+from scriba.storage.private_files import make_secret, read_secret, write_private
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -82,7 +82,7 @@ def test_a_killed_process_leaves_no_half_secret(tmp_path: Path) -> None:
     """Promise: whenever the first start is interrupted, the next one makes the secret."""
     path = tmp_path / "deployment.secret"
     program = (
-        "import os, sys, pathlib; from scriba.storage.secret_file import make_secret;"
+        "import os, sys, pathlib; from scriba.storage.private_files import make_secret;"
         "os.fsync = lambda _: os._exit(9); make_secret(pathlib.Path(sys.argv[1]))"
     )
     assert subprocess.run([sys.executable, "-c", program, str(path)], check=False).returncode == 9
