@@ -7,6 +7,8 @@ import json
 import random
 import signal
 import sqlite3
+import subprocess
+import sys
 import threading
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -14,7 +16,7 @@ from urllib.parse import urlsplit
 
 from tests.asking import PATH
 from tests.rederive import read_log, rederive_all
-from tests.running import program, settings_in
+from tests.running import Program, program, settings_in
 
 from scriba.bootstrap import open_services
 from scriba.domain.record import Decision, Outcome
@@ -137,6 +139,40 @@ def test_two_servers_on_one_file_of_which_one_is_killed(tmp_path: Path) -> None:
         assert loads[1].some.wait(30)
         loads[1].stop()
     check_everything(tmp_path, loads[0].acknowledged + loads[1].acknowledged)
+
+
+def acknowledge_and_kill(server: Program, key: str) -> list[Acknowledged]:
+    """Send requests until some are acknowledged, then kill the server."""
+    load = Load(server.url, key)
+    assert load.some.wait(30)
+    load.stop()
+    server.process.kill()
+    server.process.wait()
+    return load.acknowledged
+
+
+def test_a_command_beside_a_server_takes_nothing_from_it(tmp_path: Path) -> None:
+    """Promise: commands may work on the database of a running server; what it acknowledges after them is durable.
+
+    SQLite drops its locks when a process closes a file that it also has open as a database, and whoever closes the
+    database last then deletes the log of what is not yet in the main file.
+    """
+    with program(tmp_path, "--demo"):
+        pass
+    with program(tmp_path, "--demo") as server:
+        command = [sys.executable, "-m", "scriba", "org", "list"]
+        subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+        acknowledged = acknowledge_and_kill(server, demo_keys(tmp_path)["app"])
+    check_everything(tmp_path, acknowledged)
+
+
+def test_a_server_that_stops_takes_nothing_from_another(tmp_path: Path) -> None:
+    """Promise: of two servers on one file, the end of one does not touch what the other acknowledges."""
+    with program(tmp_path, "--demo") as first, program(tmp_path, "--demo") as second:
+        first.process.send_signal(signal.SIGTERM)
+        assert first.process.wait(40) == 0
+        acknowledged = acknowledge_and_kill(second, demo_keys(tmp_path)["app"])
+    check_everything(tmp_path, acknowledged)
 
 
 def test_sigterm_lets_requests_finish_and_loses_no_outcome(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -76,12 +77,14 @@ def migrate(database: Database) -> bool:
 
 
 def _make_file(path: Path) -> None:
-    """Make the file of a SQLite database, so that only its owner can read the addresses and names in it.
+    """Make the file of a new SQLite database, so that only its owner can read the addresses and names in it.
 
-    The files that SQLite puts beside it get the same mode.
+    The files that SQLite puts beside it get the same mode. A file that is there is never opened here: closing it
+    again would drop every lock that this process holds on the database (https://sqlite.org/howtocorrupt.html, 2.2).
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def _refuse_unknown(current: str | None) -> None:
