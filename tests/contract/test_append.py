@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
@@ -503,6 +503,27 @@ def test_changes_of_another_organisation_make_nothing_stale(store: OpenStore) ->
         return await appender.append(store.requests, a_decision(store.organisation.id), revision=revision)
 
     assert appending(store, work).seq == 1
+
+
+def test_an_outage_is_told_once_and_so_is_its_end(
+    store: OpenStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Promise: whoever is paged finds in the server's log when the log could not be written, why, and until when."""
+
+    def unreachable() -> AbstractContextManager[Connection]:
+        raise StoreUnreachable("The disk is full.")
+
+    async def work(appender: Appender) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(store.store.database, "write", unreachable)
+            for _ in range(3):
+                with pytest.raises(LogUnavailable, match="disk is full"):
+                    await appender.append(store.requests, a_decision(store.organisation.id))
+        await appender.append(store.requests, a_decision(store.organisation.id))
+
+    appending(store, work)
+    told = [record.getMessage() for record in caplog.records if record.name == "scriba.appender"]
+    assert told == ["The log cannot be written: The disk is full.", "The log can be written again."]
 
 
 def test_a_closing_log_takes_no_more(store: OpenStore) -> None:

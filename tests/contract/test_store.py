@@ -18,7 +18,7 @@ from scriba.storage.database import Database
 from scriba.storage.guard import Guard
 from scriba.storage.private_files import make_secret, read_secret
 from scriba.storage.store import open_store
-from scriba.storage.tables import deployment, logs, metadata
+from scriba.storage.tables import logs, metadata
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -88,6 +88,16 @@ def test_a_missing_guard_is_named(store: OpenStore) -> None:
         OpenStore.open(store.folder, store.url)
 
 
+def test_one_missing_checkpoint_is_named(store: OpenStore) -> None:
+    """Promise: who puts an older database back cannot hide it by removing one file of the guard."""
+    append_many(store, 2)
+    store.store.sign_checkpoints()
+    store.close()
+    (store.folder / "guard" / store.organisation.id / "requests-1.checkpoint").unlink()
+    with pytest.raises(IntegrityError, match=rf"checkpoint of .*requests/1 is missing.*{TWO_WAYS_OUT}"):
+        OpenStore.open(store.folder, store.url)
+
+
 def test_an_older_database_is_refused(store: OpenStore) -> None:
     """Promise: a database that was put back to an older state does not continue."""
     append_many(store, 2)
@@ -119,7 +129,7 @@ def test_a_forged_guard_is_refused(store: OpenStore) -> None:
 def test_an_interrupted_first_start_is_finished_by_the_next(store: OpenStore) -> None:
     """Promise: a crash between founding and the first checkpoint costs nothing."""
     with store.store.database.write() as connection:
-        connection.execute(update(deployment).values(guarded=False))
+        connection.execute(update(logs).values(signed_size=0))
     shutil.rmtree(store.folder / "guard")
     again = reopen(store)
     assert not again.store.guard.is_empty()

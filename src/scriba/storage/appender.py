@@ -77,6 +77,7 @@ class Appender:
         self._queue: deque[_Waiter] = deque()
         self._refused: list[_Waiter] = []  # what the database refused and nobody waits for: tried again, now and then
         self._again_at = 0.0
+        self._well = True
         self._awaited = 0  # how many records of the queue somebody waits for
         self._gaps = Gaps()
         self._doubtful: _Doubt | None = None
@@ -196,11 +197,21 @@ class Appender:
             if placed is not None:
                 return self._doubt(_Doubt(batch, placed), error)
             if isinstance(error, Unavailable | IntegrityError):
+                self._outage(error)
                 self._postpone(batch, error)
                 return False
             return self._write_singly(batch, error)
         self._confirm(batch, placed)
+        self._outage(None)
         return True
+
+    def _outage(self, error: ScribaError | None) -> None:
+        """Tell the operator once that the log cannot be written, and once that it can again."""
+        if error is not None and self._well:
+            _log.error("The log cannot be written: %s", error)
+        elif error is None and not self._well:
+            _log.warning("The log can be written again.")
+        self._well = error is None
 
     def _write_singly(self, batch: Sequence[_Waiter], error: Exception) -> bool:
         """Write record by record, so that one that the database refuses does not hold up the others."""

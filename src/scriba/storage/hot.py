@@ -168,6 +168,7 @@ class HotLogs:
                 last_time=head.last_time,
                 frontier=head.packed_frontier(),
                 seal=seal(head, self._keyring.of(start.origin).head_key),
+                signed_size=0,
             ),
         ).inserted_primary_key
         log_id = created[0] if created else None

@@ -7,7 +7,7 @@ gone or older than the others, nothing is written, and the message says what was
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Never
 
 from sqlalchemy import insert, select, update
 
@@ -50,18 +50,24 @@ class Store:
         self.hot = HotLogs(database, keyring)
 
     def sign_checkpoints(self) -> None:
-        """Sign the head of every log and keep it in the guard, if it grew since it was last signed."""
-        with self.database.read() as connection:
-            rows = connection.execute(select(logs.c.org_id, logs.c.log).where(logs.c.frozen.is_(False))).all()
-        for row in rows:
-            self.sign_checkpoint(LogId(row.org_id, LogName(row.log)))
+        """Sign the head of every log that grew since it was last signed, and keep it in the guard.
 
-    def sign_checkpoint(self, log: LogId) -> None:
+        :raises IntegrityError: the guard knows more than the database
+        :raises StoreUnreachable: one of the two cannot be written
+        """
+        grown = select(logs.c.org_id, logs.c.log).where(logs.c.frozen.is_(False), logs.c.size > logs.c.signed_size)
+        with self.database.read() as connection:
+            found = connection.execute(grown).all()
+        for row in found:
+            self._sign_checkpoint(LogId(row.org_id, LogName(row.log)))
+
+    def _sign_checkpoint(self, log: LogId) -> None:
         """Sign the head of one log. It stays locked meanwhile, so nothing can be in flight behind it."""
         with self.database.write() as connection:
             locked = self.hot.lock(connection, [log])[log]
-            keys = self.keyring.of(locked.origin)
-            self.guard.remember(keys.sign_checkpoint(locked.head.size, locked.head.root()))
+            size = locked.head.size
+            self.guard.remember(self.keyring.of(locked.origin).sign_checkpoint(size, locked.head.root()))
+            connection.execute(update(logs).where(logs.c.id == locked.id).values(signed_size=size))
 
 
 def open_store(database: Database, guard: Guard, secret_path: Path, name: str = "") -> Store:
@@ -117,7 +123,6 @@ def _found(database: Database, guard: Guard, secret: Secret[bytes] | None, secre
                     id=_DEPLOYMENT,
                     name=founded,
                     created_at=database.clock(connection),
-                    guarded=False,
                     revision=0,
                 ),
             )
@@ -125,45 +130,51 @@ def _found(database: Database, guard: Guard, secret: Secret[bytes] | None, secre
             start = LogStart(origin=str(origin), keys=keyring.of(origin).vkeys)
             HotLogs(database, keyring).create(connection, LogId("", LogName.ADMIN), start)
     store = Store(database, keyring, guard, founded)
-    _begin_guard(store)
-    return store
-
-
-def _begin_guard(store: Store) -> None:
-    """Write the first checkpoints, then say so in the database: from then on a missing guard is a finding."""
     store.sign_checkpoints()
-    with store.database.write() as connection:
-        connection.execute(update(deployment).values(guarded=True))
+    return store
 
 
 def _check_whole(store: Store, secret_path: Path) -> None:
     with store.database.read() as connection:
-        guarded = connection.execute(select(deployment.c.guarded)).scalar_one()
-        heads = {row.origin: row for row in connection.execute(select(logs))}
-    for row in heads.values():
-        keys = store.keyring.of(row.origin)
-        try:
-            check_seal(load_head(row.size, row.last_time, bytes(row.frontier)), keys.head_key, bytes(row.seal))
-        except IntegrityError as error:
-            raise IntegrityError(
-                f"The head of the log {row.origin} does not carry our seal: either the database was changed from "
-                f"outside, or {secret_path} is not the secret that belongs to it.",
-                hint=f"Two ways out: put the database and the secret that belong together back, {_RESET}",
-            ) from error
-    if not guarded:
-        _begin_guard(store)  # the first start was interrupted
-    elif store.guard.is_empty():
+        heads = connection.execute(select(logs).order_by(logs.c.id)).all()
+    for row in heads:
+        _check_head(store, row, secret_path)
+    if not any(row.signed_size for row in heads):
+        store.sign_checkpoints()  # the first start was interrupted
+        return
+    kept = {checkpoint.origin: checkpoint for checkpoint in store.guard.checkpoints(store.keyring)}
+    for row in heads:
+        if row.signed_size and row.origin not in kept:
+            _refuse_without_guard(store, row.origin, whole=not kept)
+    known = {row.origin: row for row in heads}
+    for checkpoint in kept.values():
+        _check_not_older(store, checkpoint, known.get(checkpoint.origin))
+
+
+def _check_head(store: Store, row: Row[Any], secret_path: Path) -> None:
+    keys = store.keyring.of(row.origin)
+    try:
+        check_seal(load_head(row.size, row.last_time, bytes(row.frontier)), keys.head_key, bytes(row.seal))
+    except IntegrityError as error:
         raise IntegrityError(
-            f"The guard {store.guard.folder} is missing. Without it nobody can tell whether {store.database.name} is "
-            "the newest state of the log or an older one that was put back.",
-            hint=f"Two ways out: put the folder back from a backup, {_RESET}",
-        )
-    for checkpoint in store.guard.checkpoints(store.keyring):
-        _check_not_older(store, checkpoint, heads)
+            f"The head of the log {row.origin} does not carry our seal: either the database was changed from "
+            f"outside, or {secret_path} is not the secret that belongs to it.",
+            hint=f"Two ways out: put the database and the secret that belong together back, {_RESET}",
+        ) from error
 
 
-def _check_not_older(store: Store, checkpoint: Checkpoint, heads: dict[str, Row[Any]]) -> None:
-    row = heads.get(checkpoint.origin)
+def _refuse_without_guard(store: Store, origin: str, *, whole: bool) -> Never:
+    missing = (
+        f"The guard {store.guard.folder} is missing" if whole else f"The guard's checkpoint of {origin} is missing"
+    )
+    raise IntegrityError(
+        f"{missing}. Without it nobody can tell whether {store.database.name} is the newest state of the log or an "
+        "older one that was put back.",
+        hint=f"Two ways out: put the folder {store.guard.folder} back from a backup, {_RESET}",
+    )
+
+
+def _check_not_older(store: Store, checkpoint: Checkpoint, row: Row[Any] | None) -> None:
     size = row.size if row else 0
     if row and size > checkpoint.size:
         return  # grown since; the seal vouches for the head

@@ -50,7 +50,6 @@ deployment: Final = Table(
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("name", Text, nullable=False),
     Column("created_at", BigInteger, nullable=False),
-    Column("guarded", Boolean, nullable=False),  # the guard outside the database has been written once
     # Grows with every change of the control tables; each changed row carries the number of its change.
     Column("revision", BigInteger, nullable=False),
 )
@@ -172,6 +171,8 @@ logs: Final = Table(
     Column("last_time", BigInteger, nullable=False),
     Column("frontier", LargeBinary, nullable=False),  # 32 bytes each, left to right
     Column("seal", LargeBinary, nullable=False),
+    # Size of the newest checkpoint in the guard: from the first one on, a missing checkpoint is a finding.
+    Column("signed_size", BigInteger, nullable=False),
     Index("uq_logs_open", "org_id", "log", unique=True, sqlite_where=_OPEN, postgresql_where=_OPEN),
 )
 

@@ -17,7 +17,6 @@ def upgrade() -> None:
         sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
-        sa.Column("guarded", sa.Boolean(), nullable=False),
         sa.Column("revision", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_deployment"),
     )
@@ -40,6 +39,7 @@ def upgrade() -> None:
         sa.Column("last_time", sa.BigInteger(), nullable=False),
         sa.Column("frontier", sa.LargeBinary(), nullable=False),
         sa.Column("seal", sa.LargeBinary(), nullable=False),
+        sa.Column("signed_size", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_logs"),
         sa.UniqueConstraint("origin", name="uq_logs_origin"),
     )
