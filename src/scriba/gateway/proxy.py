@@ -19,6 +19,8 @@ from scriba.gateway.headers import RequestHeaders
 from scriba.gateway.refusal import refusal
 from scriba.gateway.routes import ROUTES, routes_at
 from scriba.gateway.upstream import Call
+from scriba.ledger.canonical import InvalidRecord, check_text
+from scriba.policy.resolution import MAX_MODEL_BYTES
 
 if TYPE_CHECKING:
     from scriba.gateway.configured import Configured
@@ -143,7 +145,18 @@ def _model(body: Body, route: Route) -> str:
             raise InvalidInput(f"`{name}` would let the provider choose another model; send `model` alone.", param=name)
     if not (model := body.text("model")):
         raise InvalidInput("`model` is missing: name the model to ask, such as `gpt-4o`.", param="model")
+    _check_model(model)
     return model
+
+
+def _check_model(model: str) -> None:
+    """Refuse what no entry could hold before anything is looked up for it. The length first, which costs least."""
+    if (size := len(model.encode())) > MAX_MODEL_BYTES:
+        raise InvalidInput(f"`model` has {size} bytes; the limit is {MAX_MODEL_BYTES}.", param="model")
+    try:
+        check_text(model, "model", MAX_MODEL_BYTES)
+    except InvalidRecord as error:
+        raise InvalidInput(f"`model` {error.message}.", param="model") from None
 
 
 async def _refuse_method(exchange: Exchange, scope: Message) -> None:

@@ -18,9 +18,12 @@ if TYPE_CHECKING:
     from scriba.policy.configured import ConfiguredProvider
     from scriba.policy.models import Model, Models
 
-__all__ = ["Offer", "Resolver"]
+__all__ = ["MAX_MODEL_BYTES", "Offer", "Resolver"]
 
 CACHE_SIZE: Final = 4096
+
+MAX_MODEL_BYTES: Final = 256
+"""The longest model string that is looked at. A longer one is nobody's model, and no entry could hold it."""
 
 RESELLERS: Final = frozenset({"azure", "bedrock", "databricks", "snowflake", "vertex"})
 """Who serves closed weights of others itself. Everybody else who lists them passes the request on."""
@@ -40,8 +43,17 @@ class Resolver:
         self._models = models
         self._names = Names(catalogue, models)
         self._configured = catalogue.configured
-        self.resolve = lru_cache(CACHE_SIZE)(self._resolve)
+        self._resolve_once = lru_cache(CACHE_SIZE)(self._resolve)
         self.offers = lru_cache(CACHE_SIZE)(self._offers)
+
+    def resolve(self, model: str, pinned: str = "") -> Resolution:
+        """Return what a model string means here.
+
+        :param pinned: a provider (id or alias) named outside the string, or ""
+        """
+        if _is_too_long(model) or _is_too_long(pinned):  # else the cache could be filled with them
+            return Resolution(model=model)
+        return self._resolve_once(model, pinned)
 
     def _offers(self, resolution: Resolution) -> tuple[Offer, ...]:
         """Return who else is configured to serve the same model, in the operator's order.
@@ -175,6 +187,10 @@ def _split(model: str) -> tuple[str, str]:
         return segment, rest
     segment, colon, rest = model.partition(":")
     return (segment, rest) if colon else (model, "")
+
+
+def _is_too_long(text: str) -> bool:
+    return len(text) > MAX_MODEL_BYTES or len(text.encode(errors="surrogatepass")) > MAX_MODEL_BYTES
 
 
 def _serves_the_same(provider: str, model: Model) -> bool:

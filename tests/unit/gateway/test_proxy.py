@@ -99,6 +99,17 @@ def test_bad_input_is_refused_by_name(server: Running, tenant: Tenant, provider:
     assert server.decisions(tenant.id) == before
 
 
+@pytest.mark.parametrize("model", ["sandbox/" + "é" * 125, "sandbox/echo\0"])
+def test_a_model_that_no_entry_could_hold_is_not_looked_up(
+    server: Running, tenant: Tenant, monkeypatch: pytest.MonkeyPatch, model: str
+) -> None:
+    """It is refused before the decision, so that nothing is computed or kept for it."""
+    looked_up: list[object] = []
+    monkeypatch.setattr(server.services.decision_point.resolver, "resolve", lambda *asked: looked_up.append(asked))
+    assert ask(server.url, tenant.app, _model(model)).status == 400
+    assert looked_up == []
+
+
 def test_every_limit_is_reachable(server: Running, tenant: Tenant) -> None:
     """What is exactly as long as allowed is recorded whole."""
     tags = [f"{number:0128}" for number in range(32)]

@@ -9,6 +9,7 @@ import pytest
 from scriba.policy.configured import ConfiguredProvider, ModelRoute
 from scriba.policy.engine import DecisionPoint
 from scriba.policy.names import Resolution
+from scriba.policy.resolution import MAX_MODEL_BYTES
 
 MakePoint = Callable[..., DecisionPoint]
 
@@ -296,3 +297,16 @@ def test_a_model_that_only_the_operator_knows_is_offered_by_routes(make_point: M
         for name in ("vllm", "ollama")
     ]
     assert offers(make_point(*ones), "vllm-m") == [("ollama", "m")]
+
+
+@pytest.mark.parametrize("unit", ["x", "é", "\ud800"])
+def test_what_is_too_long_for_an_entry_is_nobodys_model(make_point: MakePoint, unit: str) -> None:
+    """Whoever asks, with whatever characters: such a string is not resolved, and nothing of it is kept in memory."""
+    resolver = make_point("groq").resolver
+    longest = "groq/".ljust(MAX_MODEL_BYTES, "x")
+    assert resolver.resolve(longest).provider == "groq"
+    assert resolver.resolve(longest) is resolver.resolve(longest)  # what is kept is the same each time
+    too_long = f"groq/{unit * (MAX_MODEL_BYTES // len(unit.encode(errors='surrogatepass')))}"
+    for asked in [(too_long, ""), ("gpt-4o", too_long), (too_long * 1000, "")]:
+        assert resolver.resolve(*asked) == Resolution(model=asked[0])
+        assert resolver.resolve(*asked) is not resolver.resolve(*asked)
