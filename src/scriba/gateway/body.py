@@ -15,22 +15,30 @@ import msgspec
 from scriba.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 __all__ = ["MAX_NAMES", "Body", "parse_body"]
 
 MAX_NAMES: Final = 1_000
 """Top-level names of one body: bounds the time that looking at them takes."""
 
+_SHOWN: Final = 128
+"""Characters of a name that an error repeats."""
+
 _EXPLAINED: Final = 1024 * 1024
 """Bytes up to which a malformed body is read a second time, to say which field is at fault."""
 
-_FIELDS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _TEXT: Final = msgspec.json.Decoder(str | None)
 # Possessive, so that a long name costs one pass. The decoder has checked the syntax before these are used.
-_NAME: Final = re.compile(rb'[ \t\n\r]*+("[^"\\]*+(?:\\.[^"\\]*+)*+")[ \t\n\r]*+:[ \t\n\r]*+', re.DOTALL)
+_NAME: Final = re.compile(rb'[ \t\n\r]*+"[^"\\]*+(?:\\.[^"\\]*+)*+"[ \t\n\r]*+:[ \t\n\r]*+', re.DOTALL)
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _SEPARATOR: Final = re.compile(rb"[ \t\n\r]*+[,}]")
+
+
+class _Name(str):
+    """A top-level name; of a type of its own, since the decoder asks about those only."""
+
+    __slots__ = ()
 
 
 class Body:
@@ -77,50 +85,40 @@ def parse_body(raw: bytes, names: Iterable[str]) -> Body:
     :raises InvalidInput: naming the field where one is at fault
     """
     try:
-        fields = _FIELDS.decode(raw)
+        read = msgspec.json.Decoder(dict[_Name, msgspec.Raw], dec_hook=_checked_names()).decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _malformed(raw, error) from None
-    if len(fields) > MAX_NAMES:
-        raise InvalidInput(f"The request body has {len(fields)} fields; the limit is {MAX_NAMES}.", param="body")
+    fields = {str(name): value for name, value in read.items()}
     starts = _starts(raw, fields)
     for name in names:
         _check_spelling(name, fields)
     return Body(raw, fields, starts)
 
 
-def _starts(raw: bytes, fields: Mapping[str, msgspec.Raw]) -> dict[str, int]:
-    """Return where each value begins.
+def _checked_names() -> Callable[[type[_Name], str], _Name]:
+    """Return what the decoder asks about each name as it comes: one that is repeated, or one too many, ends it."""
+    seen: set[str] = set()
 
-    The decoder keeps the first place and the last value of a name. Following places and values through the
-    bytes therefore ends at the closing brace exactly if no name occurred twice.
-    """
+    def checked(_: type[_Name], name: str) -> _Name:
+        if name in seen:
+            shown = name if len(name) <= _SHOWN else f"{name[:_SHOWN]}…"
+            raise InvalidInput(f"`{shown}` occurs more than once in the request body.", param=shown)
+        if len(seen) == MAX_NAMES:
+            raise InvalidInput(f"The request body has more than {MAX_NAMES} fields, which is the limit.", param="body")
+        seen.add(name)
+        return _Name(name)
+
+    return checked
+
+
+def _starts(raw: bytes, fields: Mapping[str, msgspec.Raw]) -> dict[str, int]:
+    """Return where each value begins. The decoder keeps the order, and has checked the syntax."""
     starts = {}
     position = raw.index(b"{") + 1
     for name, value in fields.items():
-        start = _NAME.match(raw, position).end()  # type: ignore[union-attr]  # the syntax has been checked
-        separator = _SEPARATOR.match(raw, start + len(value))
-        if separator is None or not raw.startswith(value, start):
-            raise _repeated(raw, fields)
-        starts[name] = start
-        position = separator.end()
-    if fields and raw[position - 1] != ord("}"):
-        raise _repeated(raw, fields)
+        starts[name] = _NAME.match(raw, position).end()  # type: ignore[union-attr]
+        position = _SEPARATOR.match(raw, starts[name] + len(value)).end()  # type: ignore[union-attr]
     return starts
-
-
-def _repeated(raw: bytes, fields: Mapping[str, msgspec.Raw]) -> InvalidInput:
-    """Find the name that occurs twice, by following the names instead of their places."""
-    seen: set[str] = set()
-    position = raw.index(b"{") + 1
-    while (match := _NAME.match(raw, position)) is not None:
-        name = msgspec.json.decode(match[1], type=str)
-        value = fields[name]
-        separator = _SEPARATOR.match(raw, match.end() + len(value))
-        if name in seen or separator is None or not raw.startswith(value, match.end()):
-            return InvalidInput(f"`{name}` occurs more than once in the request body.", param=name)
-        seen.add(name)
-        position = separator.end()
-    raise AssertionError("no name occurs twice")
 
 
 def _check_spelling(name: str, fields: Mapping[str, msgspec.Raw]) -> None:

@@ -143,8 +143,24 @@ def test_what_is_wrong_is_named(raw: bytes, param: str, words: str) -> None:
 def test_the_number_of_names_is_bounded() -> None:
     """A body of nothing but names cannot keep the server busy."""
     members = ", ".join(f'"n{number}": 1' for number in range(MAX_NAMES + 1))
-    with pytest.raises(InvalidInput, match=f"the limit is {MAX_NAMES}"):
+    with pytest.raises(InvalidInput, match=f"more than {MAX_NAMES} fields"):
         parse_body(f"{{{members}}}".encode(), NAMES)
+
+
+def test_names_are_counted_while_they_are_read() -> None:
+    """The first name too many ends the reading: what follows, be it megabytes of names, is not even looked at."""
+    members = b",".join(b'"n%d":1' % number for number in range(MAX_NAMES))
+    assert len(parse_body(b"{%b}" % members, NAMES).raw) > MAX_NAMES
+    with pytest.raises(InvalidInput, match=f"more than {MAX_NAMES} fields"):
+        parse_body(b'{%b,"one more": and what comes here is no JSON' % members, NAMES)
+
+
+def test_a_long_name_is_not_repeated_whole() -> None:
+    """An error that names a field stays short, however long the name is."""
+    with pytest.raises(InvalidInput, match="more than once") as caught:
+        parse_body(b'{"%b": 1, "%b": 2}' % (b"n" * 100_000, b"n" * 100_000), NAMES)
+    assert caught.value.param is not None
+    assert len(caught.value.param) < 200
 
 
 @pytest.mark.parametrize("value", [b"1", b"[]", b"{}", b"true", b'"\xff"'])
