@@ -18,16 +18,15 @@ __all__ = ["refusal"]
 
 _VIOLATION: Final = "policy_violation"
 _OF_THE_GATEWAY: Final = frozenset({Code.MODEL_UNKNOWN, Code.PROVIDER_NOT_CONFIGURED})
-"""Reasons that no policy gave: alone, they are the code of the answer."""
+"""Reasons that no policy gave: one of them refuses by itself, whatever a policy that only warns says beside it."""
 
 
 def refusal(exchange: Exchange, ruling: Ruling, configured: Configured) -> Problem:
     """Return the 403 for a ruling that does not allow the request."""
     decision = ruling.decision
-    codes = decision.violation_codes
     return Problem(
         status=HTTPStatus.FORBIDDEN,
-        code=codes[0] if set(codes) <= _OF_THE_GATEWAY else _VIOLATION,
+        code=_own_code(decision) or _VIOLATION,
         kind=_VIOLATION,
         message=f"{_why(decision, configured)} Log entry {decision.id}: {exchange.audit_url}",
         param="model",
@@ -40,15 +39,20 @@ def refusal(exchange: Exchange, ruling: Ruling, configured: Configured) -> Probl
     )
 
 
+def _own_code(decision: Decision) -> str:
+    """Return the reason that is the gateway's own; empty if the policy refused."""
+    return next((code for code in decision.violation_codes if code in _OF_THE_GATEWAY), "")
+
+
 def _why(decision: Decision, configured: Configured) -> str:
-    reasons = "; ".join(decision.violation_reasons)
-    codes = decision.violation_codes
-    if set(codes) <= _OF_THE_GATEWAY:
-        text = f"{reasons}."
-    else:
-        text = f"The policy '{decision.policy_name}' does not allow model '{decision.model}': {reasons}."
-    if Code.PROVIDER_NOT_CONFIGURED in codes:
-        return f"{text} {configured.remedy(decision.requested_provider)}"
-    if Code.MODEL_UNKNOWN in codes:
-        return f"{text} Name its provider too, as in `openai/gpt-4o`."
-    return text
+    own = _own_code(decision)
+    if not own:
+        reasons = "; ".join(decision.violation_reasons)
+        return f"The policy '{decision.policy_name}' does not allow model '{decision.model}': {reasons}."
+    reason = decision.violation_reasons[decision.violation_codes.index(own)]
+    remedy = (
+        configured.remedy(decision.requested_provider)
+        if own == Code.PROVIDER_NOT_CONFIGURED
+        else "Name its provider too, as in `openai/gpt-4o`."
+    )
+    return f"{reason} (decided under the policy '{decision.policy_name}'). {remedy}"
