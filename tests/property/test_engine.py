@@ -131,8 +131,11 @@ class Naive:
         good = {name for name in ASSURANCES if getattr(facts, name).value == "yes" and not facts.router}
         creator = model.developer if model else ""
         names = {asked, asked.split("/")[1], model.id if model else asked}
+        any_model = facts.router and model is None  # since no name here has an author
 
         def listed(patterns: tuple[str, ...]) -> bool:
+            if any_model:
+                return any(name == pattern.lower() for name in names for pattern in patterns)
             return any(fnmatchcase(name, pattern.lower()) for name in names for pattern in patterns)
 
         checks = {
@@ -145,9 +148,11 @@ class Naive:
             "provider_not_allowed": rules.provider_allowlist
             and not {provider, creator} & set(rules.provider_allowlist),
             "provider_blocked": provider in rules.provider_blocklist,
-            "creator_blocked": creator in rules.provider_blocklist and creator != provider,
+            "creator_blocked": bool(rules.provider_blocklist)
+            if any_model
+            else creator in rules.provider_blocklist and creator != provider,
             "model_not_allowed": rules.model_allowlist and not listed(rules.model_allowlist),
-            "model_blocked": listed(rules.model_blocklist),
+            "model_blocked": bool(rules.model_blocklist) if any_model else listed(rules.model_blocklist),
         }
         return [code for code, is_broken in checks.items() if is_broken]
 

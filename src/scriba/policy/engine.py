@@ -31,6 +31,10 @@ RESOLD: Final = {"perplexity": frozenset({"perplexity"})}
 """Providers that serve only models of these makers themselves and hand every other request on."""
 
 
+_UNKNOWN: Final = "unknown"
+"""Who made a model that a router chooses, in the text of a reason."""
+
+
 class RequestFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What a decision needs to know of a request.
 
@@ -124,6 +128,7 @@ class DecisionPoint:
             creator=self.vendors.id_of(resolution.creator) or resolution.creator,
             creator_established=resolution.creator_established,
             names=resolution.names,
+            router_chooses=resolution.router_chooses,
             vendors=self.vendors,
         )
 
@@ -177,13 +182,18 @@ class _Standing(NamedTuple):
 
 
 class _Subject(NamedTuple):
-    """What the rules look at. `creator` is a provider id where the maker is one."""
+    """What the rules look at. `creator` is a provider id where the maker is one.
+
+    Where a router chooses the model, it may be any, by anybody: no list of creators or models is kept then, but for
+    one that allows the very name.
+    """
 
     standing: _Standing
     provider: str
     creator: str
     creator_established: bool
     names: frozenset[str]
+    router_chooses: bool
     vendors: Vendors
 
     def is_allowlisted(self, listed: tuple[str, ...]) -> bool:
@@ -196,9 +206,18 @@ class _Subject(NamedTuple):
 
     def is_creator_in(self, listed: tuple[str, ...]) -> bool:
         """Whether the creator is listed, where that is not said of it as the provider already."""
-        return self.creator != self.provider and self.creator in self.vendors.ids_of(listed)
+        return self.router_chooses or (self.creator != self.provider and self.creator in self.vendors.ids_of(listed))
 
-    def is_model_in(self, patterns: tuple[str, ...]) -> bool:
+    def is_model_allowlisted(self, patterns: tuple[str, ...]) -> bool:
+        """Whether the model is meant; a wildcard means none that a router chooses."""
+        if self.router_chooses:
+            return not self.names.isdisjoint(pattern.lower() for pattern in patterns)
+        return self._is_model_in(patterns)
+
+    def is_model_blocklisted(self, patterns: tuple[str, ...]) -> bool:
+        return self.router_chooses or self._is_model_in(patterns)
+
+    def _is_model_in(self, patterns: tuple[str, ...]) -> bool:
         """Whether the model is meant: as asked for, by its canonical id, or as it is sent."""
         compiled = compile_patterns(patterns)
         return any(compiled.match(name) for name in self.names)
@@ -240,12 +259,12 @@ _CHECKS: Final = (
     _Check(
         Code.MODEL_NOT_ALLOWED,
         lambda rules: rules.model_allowlist,
-        lambda rules, on: not on.is_model_in(rules.model_allowlist),
+        lambda rules, on: not on.is_model_allowlisted(rules.model_allowlist),
     ),
     _Check(
         Code.MODEL_BLOCKED,
         lambda rules: rules.model_blocklist,
-        lambda rules, on: on.is_model_in(rules.model_blocklist),
+        lambda rules, on: on.is_model_blocklisted(rules.model_blocklist),
     ),
 )
 """The rules, in the order in which reasons are listed."""
@@ -257,7 +276,7 @@ def _texts(rules: Rules, resolution: Resolution, codes: tuple[Code, ...]) -> tup
             code,
             provider=resolution.provider,
             model=resolution.model,
-            creator=resolution.creator,
+            creator=resolution.creator or _UNKNOWN,
             tier=rules.minimum_trust_tier or "",
         )
         for code in codes

@@ -16,6 +16,7 @@ __all__ = [
     "bedrock_vendor",
     "is_china_arn",
     "named_provider",
+    "names_one_model",
     "without_suffix",
 ]
 
@@ -42,6 +43,9 @@ _FORMS: Final = re.compile(
     r"|(?P<google>models/gemini)",
     re.DOTALL,
 )
+_AT_A_ROUTER: Final = re.compile(
+    r"~?(?!openrouter/)[a-z0-9_][a-z0-9._-]*/(?!(?:auto|router)(?![a-z0-9]))[a-z0-9_][a-z0-9._-]*(?::[a-z0-9-]+)?"
+)
 _BEDROCK_VERSION: Final = re.compile(r"(?:-v?1)?(?::\d+)?$")
 _SUFFIX: Final = re.compile(rf":(?:{'|'.join(sorted(VARIANTS))}|\d+)$")
 
@@ -52,6 +56,15 @@ def named_provider(name: str) -> str:
         return "bedrock"
     form = _FORMS.match(name)
     return (form.lastgroup or "") if form else ""
+
+
+def names_one_model(name: str) -> bool:
+    """Whether a name at a router has the form of one model, `author/model`.
+
+    Others leave the choice to the router or to what is set up there: OpenRouter's own `openrouter/auto` and
+    `openrouter/free`, `@preset/name` alone or behind a model, and forms that no router documents.
+    """
+    return _AT_A_ROUTER.fullmatch(name) is not None
 
 
 def bedrock_vendor(name: str) -> str:

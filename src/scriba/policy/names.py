@@ -36,6 +36,7 @@ class Resolution(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     :param upstream_provider: who really serves it, where the string makes a router hand it to a certain one
     :param china_endpoint: whether the string itself names an endpoint in China
     :param is_alias: whether the vendor repoints the name, so that nobody else serves the same
+    :param router_chooses: whether a router chooses the model, so that it may be any
     """
 
     model: str
@@ -47,6 +48,7 @@ class Resolution(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     upstream_provider: str = ""
     china_endpoint: bool = False
     is_alias: bool = False
+    router_chooses: bool = False
 
     @cached_property
     def names(self) -> frozenset[str]:
@@ -88,7 +90,8 @@ class Names:
         if route:
             return self._by_route(model, provider, route)
         known = known or self._known_at(provider, name)
-        creator, established = self._creator(provider, name, known)
+        router_chooses = self._router_chooses(provider, name, known)
+        creator, established = ("", False) if router_chooses else self._creator(provider, name, known)
         return Resolution(
             model=model,
             provider=provider,
@@ -99,6 +102,7 @@ class Names:
             upstream_provider=self._handed_to(provider, name),
             china_endpoint=forms.is_china_arn(name),
             is_alias="latest" in name or (known is not None and known.weights == "alias"),
+            router_chooses=router_chooses,
         )
 
     def routed(self, model: str, name: str) -> Resolution | None:
@@ -133,6 +137,7 @@ class Names:
             upstream_model=upstream_model,
             upstream_provider=self._handed_to(provider, upstream_model.lower()),
             china_endpoint=forms.is_china_arn(upstream_model.lower()),
+            router_chooses=self._router_chooses(provider, upstream_model.lower(), self.known(upstream_model.lower())),
         )
 
     def _by_route(self, model: str, provider: str, route: ModelRoute) -> Resolution:
@@ -147,6 +152,7 @@ class Names:
             upstream_provider=self._handed_to(provider, route.upstream.lower()),
             china_endpoint=forms.is_china_arn(route.upstream.lower()),
             is_alias=known is not None and known.weights == "alias",
+            router_chooses=self._router_chooses(provider, route.upstream.lower(), known),
         )
 
     def _known_at(self, provider: str, name: str) -> Model | None:
@@ -186,6 +192,9 @@ class Names:
         if vendor:
             return self.ids.get(vendor, vendor)
         return likely_creator(name) or self._models.authors.get(name.partition("/")[0], "")
+
+    def _router_chooses(self, provider: str, name: str, known: Model | None) -> bool:
+        return known is None and self._catalogue.facts(provider).router and not forms.names_one_model(name)
 
     def _handed_to(self, provider: str, name: str) -> str:
         """Return whom Hugging Face's router is told to hand the request to, or ""."""

@@ -245,6 +245,73 @@ def test_a_router_is_judged_by_an_unknown_upstream(make_point: MakePoint) -> Non
     assert verdict.codes == ("china_based", "trust_tier", "zdr", "soc2")
 
 
+CHOSEN_BY_A_ROUTER = [
+    "openrouter/auto",
+    "openrouter/openrouter/auto",
+    "openrouter/openrouter/free",
+    "openrouter/@preset/x",
+    "openrouter/openai/gpt-4o@preset/x",
+    "openrouter/openai/gpt-4o@preset/x:free",
+    "openrouter/openai/gpt-4o,deepseek/deepseek-chat",
+    "openrouter/mistralai/../deepseek/deepseek-chat",
+    "openrouter/deepseek%2Fdeepseek-chat",
+    "openrouter/ｄeepseek/deepseek-chat",
+    "openrouter/switchpoint/router",
+    "openrouter/OpenRouter/Auto",
+    "vercel/auto",
+    "at-a-router",
+]
+
+
+@pytest.mark.parametrize("asked", CHOSEN_BY_A_ROUTER)
+def test_no_list_is_kept_by_a_model_that_a_router_chooses(make_point: MakePoint, asked: str) -> None:
+    """It may be any model by anybody, so that it breaks every rule about creators, models and China."""
+    routed = ConfiguredProvider(id="openrouter", models=(ModelRoute(name="at-a-router", upstream="@preset/mine"),))
+    point = make_point(routed, "vercel")
+    assert decide(point, asked).allowed
+    assert decide(point, asked, provider_blocklist=("deepseek",)).codes == ("creator_blocked",)
+    assert decide(point, asked, provider_allowlist=("openai", "mistral")).codes == ("provider_not_allowed",)
+    assert decide(point, asked, model_blocklist=("deepseek*",)).codes == ("model_blocked",)
+    assert decide(point, asked, model_allowlist=("*",)).codes == ("model_not_allowed",)
+    assert decide(point, asked, block_china_providers=True).codes == ("china_based",)
+    soft = decide(point, asked, provider_blocklist=("deepseek",), enforcement=Enforcement.SOFT_BLOCK)
+    assert soft.codes == ("creator_blocked", "no_compliant_provider")
+
+
+def test_a_list_may_allow_a_choosing_router_by_name(make_point: MakePoint) -> None:
+    """Who writes the very name, or that the router may serve anything, means it."""
+    point = make_point("openrouter")
+    assert decide(point, "openrouter/auto", model_allowlist=("OpenRouter/auto",)).allowed
+    assert decide(point, "openrouter/auto", provider_allowlist=("openrouter",)).allowed
+
+
+def test_the_reason_says_that_the_creator_is_unknown(make_point: MakePoint) -> None:
+    """In the frozen words; the name of somebody who may not have made it would be wrong there."""
+    verdict = decide(make_point("openrouter"), "openrouter/openai/gpt-4o@preset/x", provider_blocklist=("deepseek",))
+    assert verdict.reasons == (
+        "Model 'openrouter/openai/gpt-4o@preset/x' was made by 'unknown', which is on the policy's blocklist",
+    )
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "openrouter/openai/gpt-4o",
+        "openrouter/openai/gpt-4o:online",
+        "openrouter/new-author/New_Model-1.5:free",
+        "openrouter/~anthropic/claude-sonnet-latest",
+        "openrouter/gpt-4o",
+        "huggingface/new-author/autoformer-7B:together",
+        "vercel/xai/grok-99",
+    ],
+)
+def test_a_router_told_which_model_does_not_choose(make_point: MakePoint, asked: str) -> None:
+    """A name of the form that routers list stands for that model, known here or not."""
+    point = make_point("openrouter", "huggingface", "vercel")
+    assert decide(point, asked, provider_blocklist=("deepseek",), model_blocklist=("deepseek*",)).allowed
+    assert decide(point, asked, model_allowlist=("*/*",)).allowed
+
+
 def test_a_router_told_where_to_go_is_judged_together_with_that_provider(make_point: MakePoint) -> None:
     """Both see the prompt, so both must comply."""
     point = make_point("huggingface")
