@@ -41,6 +41,13 @@ class _Name(str):
     __slots__ = ()
 
 
+class _Tool(msgspec.Struct):
+    type: str
+
+
+_TOOLS: Final = msgspec.json.Decoder(list[_Tool] | None)
+
+
 class Body:
     """A body that has been read.
 
@@ -56,6 +63,21 @@ class Body:
 
     def __contains__(self, name: str) -> bool:
         return name in self._fields
+
+    def find(self, names: frozenset[str]) -> str:
+        """Return the first field that is one of `names` (in lower case), whatever its case; empty if none is."""
+        return next((name for name in self._fields if name.lower() in names), "")
+
+    def tool_types(self) -> tuple[str, ...]:
+        """Return the types of the tools that the request offers.
+
+        :raises InvalidInput: if they have none that can be told
+        """
+        try:
+            tools = _TOOLS.decode(self._fields.get("tools", b"null"))
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            raise InvalidInput("`tools` must be a list of tools, each with its `type`.", param="tools") from None
+        return tuple(tool.type for tool in tools or ())
 
     def text(self, name: str) -> str:
         """Return a top-level text; empty if it is absent or null.

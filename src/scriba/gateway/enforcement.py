@@ -15,6 +15,7 @@ from scriba.auth import Principal, require
 from scriba.domain.ids import mint_id
 from scriba.domain.record import Decision, Hidden, Source
 from scriba.errors import InvalidInput, PermissionDenied, Unavailable
+from scriba.gateway.body import Body
 from scriba.gateway.caller import Caller
 from scriba.gateway.route import Route
 from scriba.ledger.canonical import InvalidRecord
@@ -64,6 +65,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     user: str
     user_field: str
+    body: Body
     body_sha256: str
     slot: int | None
     caller: Caller
@@ -141,6 +143,8 @@ class EnforcementPoint:
         verdict = self._decision_point.decide(policy, RequestFacts(model=request.model, operation=operation))
         if verdict.allowed and not self._configured[verdict.provider].speaks(operation):
             raise _wrong_dialect(verdict.provider, request.route)
+        if verdict.allowed and self._decision_point.catalogue.facts(verdict.provider).router:
+            _check_fields(request, verdict.provider)
         return verdict
 
     def _decision(self, request: Request, principal: Principal, policy: Policy, verdict: Verdict) -> Decision:
@@ -200,6 +204,20 @@ def _unrecordable(error: InvalidRecord, request: Request) -> InvalidInput:
     """Say it in the caller's words: what is called `user` in a record may have come in a header."""
     name = request.user_field if error.field == "user" else _HEADERS.get(error.field, error.field)
     return InvalidInput(f"`{name}` {error.message}.", param=name)
+
+
+def _check_fields(request: Request, router: str) -> None:
+    """Refuse what would tell a router of another model than the one that was judged."""
+    route, body = request.route, request.body
+    name = body.find(route.router_fields)
+    if not name and any(kind.lower().startswith(route.router_tools) for kind in body.tool_types()):
+        name = "tools"
+    if name:
+        raise InvalidInput(
+            f"`{name}` would let the router '{router}' ask another model than `model`, past the policy.",
+            param=name,
+            hint="Leave it out: only `model` is judged.",
+        )
 
 
 def _wrong_dialect(provider: str, route: Route) -> InvalidInput:

@@ -58,7 +58,11 @@ CHAT_COMPLETIONS: Final = Route(
     dialect="openai",
     path="/chat/completions",
     user_field="user",
-    bypasses=("models",),  # OpenRouter, https://openrouter.ai/docs/features/model-routing
+    # OpenRouter, https://openrouter.ai/docs/features/model-routing, .../presets and .../guides/features/server-tools;
+    # Vercel, https://vercel.com/docs/ai-gateway/models-and-providers/provider-options
+    bypasses=frozenset({"models"}),
+    router_fields=frozenset({"fallbacks", "plugins", "preset", "provider", "provideroptions", "route"}),
+    router_tools=("openrouter:",),
     encode_problem=encode_problem,
     read_usage=read_usage,
 )

@@ -102,6 +102,7 @@ class Gateway:
             model=_model(body, route),
             user=caller.user or body.text(route.user_field),
             user_field="ai-reporting-user" if caller.user else route.user_field,
+            body=body,
             body_sha256=digest,
             slot=policy_slot(headers),
             caller=caller,
@@ -140,9 +141,8 @@ class Gateway:
 
 
 def _model(body: Body, route: Route) -> str:
-    for name in route.bypasses:
-        if name in body:
-            raise InvalidInput(f"`{name}` would let the provider choose another model; send `model` alone.", param=name)
+    if name := body.find(route.bypasses):
+        raise InvalidInput(f"`{name}` would let the provider choose another model; send `model` alone.", param=name)
     if not (model := body.text("model")):
         raise InvalidInput("`model` is missing: name the model to ask, such as `gpt-4o`.", param="model")
     _check_model(model)

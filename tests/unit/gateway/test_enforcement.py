@@ -137,3 +137,78 @@ def test_the_number_of_decisions_is_bounded(rich: Running, provider: Provider, m
     assert 0 < int(answer.headers["retry-after"]) <= 60
     assert len(tries) == MAX_DECISIONS
     assert provider.received == []
+
+
+@pytest.fixture(scope="module")
+def routed(tmp_path_factory: pytest.TempPathFactory, _session_provider: Provider) -> Iterator[Running]:
+    """Run a server with a router and, for the same models, a provider that is none."""
+    toml = f"""
+    [providers.openrouter]
+    base_url = "{_session_provider.url}"
+    [providers.openai]
+    base_url = "{_session_provider.url}"
+    """
+    keys = dict.fromkeys(("OPENROUTER_API_KEY", "OPENAI_API_KEY"), KEY)
+    with serving(settings_in(tmp_path_factory.mktemp("routed"), toml, keys)) as running:
+        yield running
+
+
+TOLD_ROUTERS = [
+    ("preset", "mine"),
+    ("fallbacks", ["deepseek/deepseek-chat"]),
+    ("route", "fallback"),
+    ("plugins", [{"id": "auto-router", "allowed_models": ["deepseek/*"]}]),
+    ("provider", {"only": ["deepseek"]}),
+    ("providerOptions", {"gateway": {"models": ["deepseek/deepseek-v3"]}}),
+    ("Preset", "mine"),
+    ("tools", [{"type": "function"}, {"type": "openrouter:advisor", "parameters": {"model": "deepseek/x"}}]),
+    ("tools", [{"type": 1}]),
+    ("tools", {"type": "openrouter:advisor"}),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), TOLD_ROUTERS)
+def test_a_router_is_told_of_no_model_but_the_judged_one(
+    routed: Running, provider: Provider, name: str, value: object
+) -> None:
+    """A field by which a router would ask another model is refused under its name; nothing is forwarded or logged."""
+    tenant = routed.tenant()
+    answer = ask(routed.url, tenant.app, CHAT | {"model": "openrouter/openai/gpt-4o", name: value})
+    assert (answer.status, answer.error["param"]) == (400, name)
+    assert f"`{name}`" in answer.error["message"]
+    assert provider.received == []
+    assert routed.decisions(tenant.id) == []
+
+
+@pytest.mark.parametrize(("name", "value"), TOLD_ROUTERS)
+def test_other_providers_may_mean_something_else_by_it(
+    routed: Running, provider: Provider, name: str, value: object
+) -> None:
+    """Who serves the model itself gets the fields as they are."""
+    answer = ask(routed.url, routed.tenant().app, CHAT | {name: value})
+    assert answer.status == 200
+    assert provider.received[0].json[name] == value
+
+
+def test_models_are_refused_everywhere_and_in_any_case(routed: Running, provider: Provider) -> None:
+    """No provider that knows this field means anything else by it."""
+    answer = ask(routed.url, routed.tenant().app, CHAT | {"Models": ["deepseek/x"]})
+    assert (answer.status, answer.error["param"]) == (400, "Models")
+    assert provider.received == []
+
+
+def test_a_router_serves_tools_of_the_caller(routed: Running, provider: Provider) -> None:
+    """Functions are answered by the caller, so they call no other model."""
+    function = {"type": "function", "function": {"name": "weather", "parameters": {}}}
+    for tools in ([function], [], None):
+        body = CHAT | {"model": "openrouter/openai/gpt-4o", "tools": tools}
+        assert ask(routed.url, routed.tenant().app, body).status == 200
+    assert len(provider.received) == 3
+
+
+def test_a_router_that_the_policy_refuses_is_refused_for_that(routed: Running) -> None:
+    """The fields matter only where the request would go to the router: else the entry says what the policy says."""
+    tenant = routed.tenant({"providerBlocklist": ["deepseek"], "enforcement": "hard_block"})
+    answer = ask(routed.url, tenant.app, CHAT | {"model": "openrouter/auto", "preset": "mine"})
+    assert (answer.status, answer.error["code"]) == (403, "policy_violation")
+    assert [entry.violation_codes for entry in routed.decisions(tenant.id)] == [("creator_blocked",)]

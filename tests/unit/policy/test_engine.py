@@ -255,7 +255,7 @@ CHOSEN_BY_A_ROUTER = [
     "openrouter/openai/gpt-4o,deepseek/deepseek-chat",
     "openrouter/mistralai/../deepseek/deepseek-chat",
     "openrouter/deepseek%2Fdeepseek-chat",
-    "openrouter/ｄeepseek/deepseek-chat",
+    "openrouter/\N{FULLWIDTH LATIN SMALL LETTER D}eepseek/deepseek-chat",
     "openrouter/switchpoint/router",
     "openrouter/OpenRouter/Auto",
     "vercel/auto",
