@@ -7,7 +7,7 @@ character, NaN.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Annotated, Final, Never, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Final, NamedTuple, Never, TypeAlias
 
 from fastapi import Depends, Request
 
@@ -18,7 +18,10 @@ from scriba.errors import BodyTooLarge, InvalidInput, UnsupportedMedia
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["JsonBody", "parse_json"]
+__all__ = ["MAX_BYTES", "JsonBody", "parse_json"]
+
+MAX_BYTES: Final = 256 * 1024
+"""The largest body: room for a policy with thousands of names. Only what the gateway passes on grows beyond."""
 
 _JSON: Final = frozenset({"application/json", "application/merge-patch+json"})
 
@@ -30,7 +33,7 @@ async def _read_body(request: Request) -> bytes:
     :raises UnsupportedMedia: it is compressed, or declared as something else than JSON
     """
     _check_media(request)
-    limit = services_of(request).settings.max_body_bytes
+    limit = min(MAX_BYTES, services_of(request).settings.max_body_bytes)
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > limit:
         raise _too_large(limit)
@@ -68,8 +71,9 @@ def parse_json(raw: bytes) -> object:
         raise InvalidInput(f"The request body is not valid JSON: {error.msg} ({place}).", param="body") from None
     except (RecursionError, ValueError):
         raise InvalidInput("The request body is nested too deeply or has a number too long.", param="body") from None
-    for path, text in _texts(document):
-        check_text(text, path)
+    for where, text in _texts(document):
+        if not text.isprintable():  # true of every text that nothing is wrong with, but for a few rare characters
+            check_text(text, _path(where))
     return document
 
 
@@ -87,19 +91,35 @@ def _no_number(name: str) -> Never:
     raise InvalidInput(f"{name} is not JSON; a number is written in digits.", param="body")
 
 
-def _texts(document: object) -> Iterator[tuple[str, str]]:
-    """Yield every text with its path. Names are texts too, at the path of the object that they are in."""
-    waiting = [("", document)]
+class _Place(NamedTuple):
+    """Where a value stands: its name or index, and the place of what it is in. Written out only where it is told."""
+
+    key: str | int
+    within: _Place | None
+
+
+def _path(place: _Place | None) -> str:
+    """Write a place as a path."""
+    parts: list[str] = []
+    while place is not None:
+        key, place = place
+        parts.append(f"[{key}]" if isinstance(key, int) else f".{key}" if place else key)
+    return "".join(reversed(parts)) or "body"
+
+
+def _texts(document: object) -> Iterator[tuple[_Place | None, str]]:
+    """Yield every text with its place. Names are texts too, at the place of the object that they are in."""
+    waiting: list[tuple[_Place | None, object]] = [(None, document)]
     while waiting:
-        path, value = waiting.pop()
+        place, value = waiting.pop()
         if isinstance(value, str):
-            yield path or "body", value
+            yield place, value
         elif isinstance(value, list):
-            waiting.extend((f"{path}[{index}]", inner) for index, inner in enumerate(value))
+            waiting.extend((_Place(index, place), inner) for index, inner in enumerate(value))
         elif isinstance(value, dict):
             for name, inner in value.items():
-                yield path or "body", name
-                waiting.append((f"{path}.{name}" if path else name, inner))
+                yield place, name
+                waiting.append((_Place(name, place), inner))
 
 
 def _check_media(request: Request) -> None:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import gzip
 import json
+import tracemalloc
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.asking import ask
 
-from scriba.api.body import parse_json
+from scriba.api.body import MAX_BYTES, parse_json
 from scriba.errors import InvalidInput
+from scriba.storage.model import COMMAND_LINE, Role
 
 if TYPE_CHECKING:
+    from tests.running import Running
     from tests.unit.api.conftest import Api
 
 TEXT = st.text(st.characters(exclude_categories=["Cc", "Cs"]))
@@ -60,6 +64,17 @@ def test_anything_else_is_refused_by_name(raw: bytes, param: str, message: str) 
     assert caught.value.param == param
 
 
+def test_paths_are_written_only_where_they_are_told() -> None:
+    """A long name costs its own length, not once more for each value in it."""
+    raw = b'{"%b": [%b]}' % (b"n" * 200_000, b",".join([b'"text"'] * 5_000))
+    tracemalloc.start()
+    try:
+        parse_json(raw)
+        assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    finally:
+        tracemalloc.stop()
+
+
 @given(st.binary())
 def test_any_bytes_are_read_or_refused(raw: bytes) -> None:
     """No bytes raise anything but our own error."""
@@ -82,6 +97,19 @@ def test_up_to_the_limit(api: Api, admin: str) -> None:
     body = b'{"name": ""}'.ljust(api.services.settings.max_body_bytes)
     answer = api.ask("POST", "/governance", admin, content=body)
     assert (answer.status_code, answer.json()["error"]["param"]) == (400, "name")
+
+
+@pytest.mark.parametrize(("method", "path"), [("POST", "/governance"), ("PATCH", "/governance/gpol_1")])
+def test_a_policy_has_a_limit_of_its_own(server: Running, method: str, path: str) -> None:
+    """Prompts may be long, policies are not: what goes beyond 256 KiB is not read, whatever the setting allows."""
+    org = server.tenant().id
+    _, admin = server.services.control.create_key(org, role=Role.ADMIN, actor=COMMAND_LINE)
+    assert server.services.settings.max_body_bytes > MAX_BYTES == 256 * 1024
+    read = ask(server.url, admin, b"[1]".ljust(MAX_BYTES), method=method, path=path)
+    assert read.status in {400, 404}
+    answer = ask(server.url, admin, b"[1]".ljust(MAX_BYTES + 1), method=method, path=path)
+    assert (answer.status, answer.error["code"]) == (413, "body_too_large")
+    assert str(MAX_BYTES) in answer.error["message"]
 
 
 @pytest.mark.parametrize(
