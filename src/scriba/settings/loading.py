@@ -12,7 +12,7 @@ import msgspec
 
 from scriba.settings.database_url import complaint, has_password, sqlite_url
 from scriba.settings.model import Settings
-from scriba.settings.providers import KeyVariables, ProviderTable, read_providers, refuse_aliases
+from scriba.settings.providers import KeyVariables, ProviderTable, read_providers, refuse_aliases, refuse_slips
 from scriba.settings.sources import CONFIG_VARIABLE, DEFAULTS, Layer, read_environment, read_file
 from scriba.settings.table import check_names, malformed, read_table
 
@@ -66,6 +66,7 @@ def load_settings(
     layer = _layers(file, environ, key_variables or {})
     check_names(layer, _General, ProviderTable)
     refuse_aliases(layer, aliases or {})
+    refuse_slips(layer, key_variables or {}, aliases or {})
     general = read_table(layer, (), _General)
     return Settings(
         file=file,

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias
 from urllib.parse import urlsplit
 
 import msgspec
 
-from scriba.domain.nearest import nearest
+from scriba.domain.nearest import is_slip, nearest
 from scriba.domain.secret import Secret
 from scriba.settings.model import Dialect, ProviderSettings
 from scriba.settings.table import malformed, read_table
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from scriba.errors import SettingsError
     from scriba.settings.sources import Layer, SettingPath
 
-__all__ = ["KeyVariables", "ProviderTable", "read_providers", "refuse_aliases"]
+__all__ = ["KeyVariables", "ProviderTable", "read_providers", "refuse_aliases", "refuse_slips"]
 
 KeyVariables: TypeAlias = Mapping[str, Sequence[str]]
 """The providers of the catalogue, and the customary variables of their keys, most common first."""
@@ -27,6 +27,8 @@ KeyVariables: TypeAlias = Mapping[str, Sequence[str]]
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 _ADDRESSES: Final = ("base_url", "openai_base_url", "anthropic_base_url")
 _TAIL: Final = frozenset("?# ")
+_SHORTEST_SLIP: Final = 4
+"""Letters of a name below which another one is too easily alike."""
 
 
 class ProviderTable(msgspec.Struct):
@@ -49,6 +51,20 @@ def refuse_aliases(layer: Layer, aliases: Mapping[str, str]) -> None:
             name = aliases[path[1]]
             error = _misnamed(layer, path, f"is another name of {name} and has no base_url")
             error.hint = f"Did you mean providers.{name}?"
+            raise error
+
+
+def refuse_slips(layer: Layer, known: Collection[str], aliases: Collection[str]) -> None:
+    """Refuse a provider of one's own whose name is a slip away from a known one.
+
+    Its address would count for a provider that nobody asks for, and requests would go past it to the known one.
+    """
+    for path in [path for path in layer if path[0] == "providers" and len(path) == 2]:
+        name = path[1]
+        alike = [one for one in known if len(one) >= _SHORTEST_SLIP and is_slip(name, one)]
+        if alike and name not in known and name not in aliases:
+            error = _misnamed(layer, path, f"is not in the catalogue, but {alike[0]} is")
+            error.hint = f"Did you mean providers.{alike[0]}? Else give your own provider a name less like it."
             raise error
 
 
@@ -86,7 +102,7 @@ def _provider(layer: Layer, name: str, environ: Mapping[str, str], usual: KeyVar
 def _unknown_provider(layer: Layer, path: SettingPath, usual: KeyVariables) -> SettingsError:
     error = _misnamed(layer, path, "is not in the catalogue and has no base_url")
     name = nearest(path[1], usual)
-    error.hint = f"Did you mean {name}?" if name else "Give its address as base_url."
+    error.hint = f"Did you mean providers.{name}?" if name else "Give its address as base_url."
     return error
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Final, Literal, TypeVar, get_args, get_origin
 
 import msgspec
 
-from scriba.domain.nearest import did_you_mean
+from scriba.domain.nearest import did_you_mean, nearest
 from scriba.errors import SettingsError
 from scriba.settings.sources import PREFIX, Given, Layer, SettingPath
 
@@ -35,7 +35,7 @@ def check_names(layer: Layer, general: type[msgspec.Struct], provider: type[msgs
     for path, given in layer.items():
         if path[0] != "providers":
             if path[0] not in top or len(path) > 1:
-                raise _unknown(path, given, [(name,) for name in top])
+                raise _unknown(path, given, [*((name,) for name in top), _providers_instead(path, given)])
         elif len(path) == 3 and path[2] not in provider.__struct_fields__:
             raise _unknown(path, given, [(*path[:2], name) for name in provider.__struct_fields__])
         elif len(path) not in {2, 3} or (len(path) == 2 and given.value is not None):
@@ -90,12 +90,27 @@ def _unknown(path: SettingPath, given: Given, known: list[SettingPath]) -> Setti
     )
 
 
+def _providers_instead(path: SettingPath, given: Given) -> SettingPath:
+    """Return what a table or variable of a provider would be called, for whoever wrote `provider`."""
+    if not given.is_text:
+        return ("providers",)
+    return ("providers", *(path[1:] or ("name", "base_url")))
+
+
 def _advice(path: SettingPath, given: Given, known: list[SettingPath]) -> str:
     if path[0] == "providers" and _SECRETS.fullmatch(path[-1]):
         return "A key stands in an environment variable (api_key_env names it) or in a file (api_key_file)."
     if given.is_text:
-        return did_you_mean(given.place, map(_variable, known))
+        return _variable_meant(path, known)
     return did_you_mean(path[-1], (name[-1] for name in known))
+
+
+def _variable_meant(path: SettingPath, known: list[SettingPath]) -> str:
+    """Compare without what all names have in common, which would make any two of them alike."""
+    shared = 2 if all(name[:2] == path[:2] for name in known) else 0
+    by_rest = {"__".join(name[shared:]): _variable(name) for name in known}
+    found = nearest("__".join(path[shared:]), by_rest)
+    return f"Did you mean {by_rest[found]}?" if found else f"Known are: {', '.join(sorted(by_rest.values()))}."
 
 
 def _shown(path: SettingPath, given: Given) -> str:

@@ -115,7 +115,7 @@ def test_a_wrong_table_is_refused(load: Load, toml: str, says: str) -> None:
 
 def test_an_unknown_provider_needs_an_address(load: Load) -> None:
     """A mistyped name is not a new provider."""
-    with pytest.raises(SettingsError, match=r"`providers.opnai`.*Did you mean openai\?"):
+    with pytest.raises(SettingsError, match=r"`providers.opnai`.*Did you mean providers\.openai\?"):
         load("[providers.opnai]\nenabled = true")
     with pytest.raises(SettingsError, match="Give its address as base_url"):
         load("[providers.zzz]\nenabled = true")
@@ -132,3 +132,27 @@ def test_another_name_of_a_provider_is_no_provider_of_its_own(load: Load) -> Non
         assert caught.value.param == "providers.gemini"
     own = load('[providers.lmstudio]\nbase_url = "http://127.0.0.1:1234/v1"').providers["lmstudio"]
     assert own.openai_base_url == "http://127.0.0.1:1234/v1"
+
+
+def test_a_mistyped_provider_is_not_made_one_of_its_own_by_its_address(load: Load) -> None:
+    """The proxy of the operator would be gone around; in the file and among the variables."""
+    for settings in (
+        {"text": '[providers.openia]\nbase_url = "https://proxy.example.com/v1"'},
+        {"SCRIBA_PROVIDERS__OPENIA__BASE_URL": "https://proxy.example.com/v1"},
+    ):
+        text = settings.pop("text", None)
+        with pytest.raises(SettingsError, match=r"`providers\.openia` in .*Did you mean providers\.openai\?") as caught:
+            load(text, **settings)
+        assert caught.value.hint is not None
+        assert "a name less like it" in caught.value.hint
+    assert "openai-eu" in load('[providers.openai-eu]\nbase_url = "https://eu.example.com/v1"').providers
+
+
+def test_a_table_of_one_provider_is_among_the_providers(load: Load) -> None:
+    """The letter that is forgotten most often."""
+    with pytest.raises(SettingsError, match=r"Did you mean providers\?"):
+        load('[provider.openai]\nbase_url = "https://proxy.example.com/v1"')
+    with pytest.raises(SettingsError, match=r"Did you mean SCRIBA_PROVIDERS__OPENAI__BASE_URL\?"):
+        load("", SCRIBA_PROVIDER__OPENAI__BASE_URL="https://proxy.example.com/v1")
+    with pytest.raises(SettingsError, match="Known are: .*SCRIBA_HOST"):
+        load("", SCRIBA_FOO="1")
