@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from sqlalchemy import func, select
 
+from scriba.cli.data_folder import check_data_folder, nearest_present
 from scriba.cli.failure import NO, UNREACHABLE
 from scriba.cli.opening import database_of, is_empty
 from scriba.cli.show import counted, moment, size
@@ -40,9 +41,15 @@ _ENOUGH_BYTES: Final = 1_000_000_000
 
 _PORT_SECONDS: Final = 2
 
+_NO_UPSTREAM: Final = "Scriba answers once a provider's key is set, like OPENAI_API_KEY, or with `scriba serve --demo`."
+
+_TWO_WAYS: Final = (
+    "Two ways out: put it back from a backup, or, if you only tried Scriba out, run `scriba db reset --yes`."
+)
+
 
 class Finding(msgspec.Struct, frozen=True):
-    """What one check found; a finding that is not good has a remedy."""
+    """What one check found; one that is not good has a remedy, and a good one may have some advice."""
 
     name: str
     text: str
@@ -52,18 +59,23 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 def examine(settings: Settings) -> list[Finding]:
-    """Make every check, each whatever the others found."""
+    """Make every check, each whatever the others found; only the guard says nothing without its secret."""
     with database_of(settings) as database:
+        secret = _guarded("secret", lambda: _secret(database, settings))
         return [
             _settings(settings),
             _guarded("database", lambda: _database(database, settings)),
-            _guarded("secret", lambda: _secret(database, settings)),
-            _guarded("guard", lambda: _guard(database, settings)),
+            secret,
+            *([] if _is_at_fault(secret) else [_guarded("guard", lambda: _guard(database, settings))]),
             _upstreams(settings),
             _guarded("clock", lambda: _clock(database)),
-            _disk(settings.data_dir),
+            _guarded("disk", lambda: _disk(settings.data_dir)),
             _port(settings),
         ]
+
+
+def _is_at_fault(finding: Finding) -> bool:
+    return not finding.is_good and finding.exit_code == NO
 
 
 def _guarded(name: str, check: Callable[[], Finding]) -> Finding:
@@ -81,6 +93,13 @@ def _settings(settings: Settings) -> Finding:
 
 def _database(database: Database, settings: Settings) -> Finding:
     current, expected = schema_of(database)
+    if current is None and not Guard(settings.guard_dir).is_empty():
+        return Finding(
+            "database",
+            f"{settings.database_shown} is new, but the guard remembers logs.",
+            is_good=False,
+            remedy="Put the database back where it was.",
+        )
     if current is None:
         return Finding("database", f"{settings.database_shown} is new; `scriba serve` begins it")
     if current != expected:
@@ -98,7 +117,7 @@ def _secret(database: Database, settings: Settings) -> Finding:
         return Finding("secret", f"{settings.secret_path}, readable by its owner alone")
     if database.dialect == "sqlite" and is_empty(database):
         return Finding("secret", f"{settings.secret_path} is made at the first start")
-    remedy = "Make one with `scriba init`." if is_empty(database) else "Put it back from a backup."
+    remedy = "Make one with `scriba init`." if is_empty(database) else _TWO_WAYS
     return Finding("secret", f"{settings.secret_path} is missing.", is_good=False, remedy=remedy)
 
 
@@ -116,16 +135,16 @@ def _guard(database: Database, settings: Settings) -> Finding:
 
 
 def _upstreams(settings: Settings) -> Finding:
-    configured = configure(settings.providers, load_catalogue(""))
-    names = [name for name in configured.names if name != SANDBOX]
-    if names:
-        return Finding("upstreams", ", ".join(names))
-    return Finding(
-        "upstreams",
-        "none, so every request is refused." if SANDBOX not in configured.names else "only the sandbox.",
-        is_good=SANDBOX in configured.names,
-        remedy="Set the variable of a provider's key, like OPENAI_API_KEY, or a table [providers.NAME].",
-    )
+    on = configure(settings.providers, load_catalogue("")).names
+    without_key = {
+        name: given.api_key_env
+        for name, given in settings.providers.items()
+        if name not in on and given.enabled is None and given.api_key is None and given.api_key_env
+    }
+    names = ", ".join(name for name in on if name != SANDBOX) or ("only the sandbox" if on else "none yet")
+    off = "".join(f"; set {variable} for [providers.{name}]" for name, variable in without_key.items())
+    remedy = "" if on else _NO_UPSTREAM
+    return Finding("upstreams", f"{names}{off}{'' if on else '.'}", is_good=bool(on) or not off, remedy=remedy)
 
 
 def _clock(database: Database) -> Finding:
@@ -145,7 +164,8 @@ def _clock(database: Database) -> Finding:
 
 
 def _disk(folder: Path) -> Finding:
-    present = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
+    check_data_folder(folder)
+    present = nearest_present(folder)
     free = shutil.disk_usage(present).free
     if free < _ENOUGH_BYTES:
         return Finding("disk", f"{size(free)} free at {present}.", is_good=False, remedy="Make room.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
@@ -9,6 +10,7 @@ from typing import Final
 
 import click
 
+from scriba.cli.data_folder import REMEDY
 from scriba.errors import IntegrityError, ScribaError, Unavailable
 
 __all__ = ["NO", "UNREACHABLE", "WRONG_USE", "report"]
@@ -22,6 +24,7 @@ UNREACHABLE: Final = 3
 _INTERRUPTED: Final = 130
 _PIPE_CLOSED: Final = 141
 """These two as shells count them: 128 and the number of the signal."""
+_NOT_WRITABLE: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 
 
 def report(error: BaseException, *, as_json: bool) -> int:
@@ -43,7 +46,8 @@ def report(error: BaseException, *, as_json: bool) -> int:
         _write(error.code, error.message, error.hint, error.param, as_json=as_json)
         return _exit_code(error)
     if isinstance(error, OSError) and error.filename is not None:
-        _write("system_error", f"{error.filename}: {error.strerror}.", None, None, as_json=as_json)
+        hint = REMEDY if error.errno in _NOT_WRITABLE else None
+        _write("system_error", f"{error.filename}: {error.strerror}.", hint, None, as_json=as_json)
         return UNREACHABLE
     raise error
 

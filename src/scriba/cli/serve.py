@@ -9,6 +9,7 @@ import msgspec
 
 from scriba import server
 from scriba.cli.command import Command
+from scriba.cli.data_folder import check_data_folder
 from scriba.cli.options import config_option
 from scriba.gateway.configured import read_settings
 
@@ -35,4 +36,5 @@ def serve(config: Path | None, host: str | None, port: int | None, workers: int 
     settings = msgspec.structs.replace(
         read_settings(config), **{name: value for name, value in given.items() if value is not None}
     )
+    check_data_folder(settings.data_dir)
     server.serve(settings, demo=demo)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from difflib import get_close_matches
-from os.path import commonprefix
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -38,10 +37,16 @@ def is_slip(name: str, known: str) -> bool:
     Separators do not count, but a digit does: `openai2` is a second one, and meant so.
     """
     one, other = (_SEPARATORS.sub("", text.casefold()) for text in (name, known))
-    before = len(commonprefix((one, other)))
+    before = _in_common(one, other)
     one, other = one[before:], other[before:]
-    after = len(commonprefix((one[::-1], other[::-1])))
+    after = _in_common(one[::-1], other[::-1])
     one, other = one[: len(one) - after], other[: len(other) - after]
     if not one + other:
         return True
     return (one + other).isalpha() and (max(len(one), len(other)) == 1 or (len(one) == 2 and one == other[::-1]))
+
+
+def _in_common(one: str, other: str) -> int:
+    """Count the letters that both begin with."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((index for index, (a, b) in pairs if a != b), min(len(one), len(other)))

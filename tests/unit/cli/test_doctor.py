@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.server
+import os
 import socket
 import threading
 from contextlib import contextmanager
@@ -95,14 +96,71 @@ def test_a_database_that_does_not_answer_is_exit_code_3(scriba: Scriba, monkeypa
     assert "hunter2" not in result.out
 
 
-def test_no_upstream_is_a_finding(scriba: Scriba, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It would refuse every request, which nobody wants to find out in production."""
+def test_no_upstream_is_told_and_is_no_fault(scriba: Scriba, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who tries Scriba out has none, and learns what makes it answer."""
     monkeypatch.delenv("OPENAI_API_KEY")
     result = scriba("doctor", "--json")
-    assert result.code == 1
+    assert result.code == 0
     assert "OPENAI_API_KEY" in finding(result, "upstreams")["remedy"]
+    assert "--demo" in finding(result, "upstreams")["remedy"]
     monkeypatch.setenv("SCRIBA_PROVIDERS__SANDBOX__ENABLED", "true")
-    assert finding(scriba("doctor", "--json"), "upstreams")["ok"] is True
+    assert finding(scriba("doctor", "--json"), "upstreams")["found"] == "only the sandbox"
+
+
+def test_a_provider_without_its_key_is_named_with_the_variable(scriba: Scriba, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is off without a word otherwise; that is a fault if nothing else is on."""
+    Path("scriba.toml").write_text(
+        '[providers.foo]\nbase_url = "https://foo.example.com/v1"\napi_key_env = "FOO"\n', encoding="utf-8"
+    )
+    beside = scriba("doctor", "--json")
+    assert beside.code == 0
+    assert finding(beside, "upstreams")["found"] == "openai; set FOO for [providers.foo]"
+    monkeypatch.delenv("OPENAI_API_KEY")
+    alone = scriba("doctor", "--json")
+    assert alone.code == 1
+    assert finding(alone, "upstreams")["found"] == "none yet; set FOO for [providers.foo]."
+    monkeypatch.setenv("FOO", "sk-foo")
+    assert finding(scriba("doctor", "--json"), "upstreams")["found"] == "foo"
+
+
+def test_a_database_that_was_deleted_is_not_called_new(scriba: Scriba, acme: str) -> None:
+    """For the guard remembers it."""
+    assert acme
+    Path("data/scriba.db").unlink()
+    result = scriba("doctor", "--json")
+    assert finding(result, "database")["ok"] is False
+    assert "the guard remembers" in finding(result, "database")["found"]
+
+
+def test_a_lost_secret_is_told_once(scriba: Scriba, acme: str) -> None:
+    """Without it nothing can be said about the guard."""
+    assert acme
+    Path("data/deployment.secret").unlink()
+    assert [one["check"] for one in scriba("doctor", "--json").json if not one["ok"]] == ["secret"]
+
+
+def test_a_data_folder_that_cannot_be_written_to_is_told_with_a_remedy(
+    scriba: Scriba, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By `doctor`, and by `serve` before it begins anything."""
+    Path("taken").touch()
+    monkeypatch.setenv("SCRIBA_DATA_DIR", "taken/data")
+    monkeypatch.setenv("SCRIBA_DATABASE_URL", "sqlite:///scriba.db")
+    result = scriba("doctor", "--json")
+    assert result.code == 1
+    assert "taken is a file" in finding(result, "disk")["found"]
+    assert "SCRIBA_DATA_DIR" in finding(result, "disk")["remedy"]
+    served = scriba("serve")
+    assert served.code == 2
+    assert "The data folder taken/data cannot be made" in served.err
+    assert "SCRIBA_DATA_DIR" in served.err
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may write everywhere")
+def test_a_read_only_data_folder_is_told(scriba: Scriba) -> None:
+    """Whoever owns it."""
+    Path("data").mkdir(mode=0o500)
+    assert "cannot be written to" in finding(scriba("doctor", "--json"), "disk")["found"]
 
 
 def test_a_port_that_another_program_has_is_a_finding(scriba: Scriba, monkeypatch: pytest.MonkeyPatch) -> None:

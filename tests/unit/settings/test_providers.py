@@ -154,5 +154,5 @@ def test_a_table_of_one_provider_is_among_the_providers(load: Load) -> None:
         load('[provider.openai]\nbase_url = "https://proxy.example.com/v1"')
     with pytest.raises(SettingsError, match=r"Did you mean SCRIBA_PROVIDERS__OPENAI__BASE_URL\?"):
         load("", SCRIBA_PROVIDER__OPENAI__BASE_URL="https://proxy.example.com/v1")
-    with pytest.raises(SettingsError, match="Known are: .*SCRIBA_HOST"):
+    with pytest.raises(SettingsError, match=r"Known are: .*SCRIBA_HOST"):
         load("", SCRIBA_FOO="1")
