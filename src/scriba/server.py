@@ -17,6 +17,7 @@ import uvicorn
 from uvicorn.supervisors import Multiprocess
 
 from scriba.bootstrap import Application, keep_documents, open_services, spare_the_collector
+from scriba.connection import Connection
 from scriba.errors import SettingsError
 from scriba.first_start import make_default, make_demo
 from scriba.greeting import greeting
@@ -125,8 +126,8 @@ def _config(app: Application | str, settings: Settings) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         factory=isinstance(app, str),
-        # Named, since the default falls back to what is four times slower without a word.
-        http="httptools",
+        http=Connection,
+        # Named, since the default falls back to what is slower without a word.
         loop="asyncio" if sys.platform == "win32" else "uvloop",
         ws="none",
         interface="asgi3",
