@@ -1,6 +1,6 @@
-# The first Python that starts; scripts/setup.py looks for a newer one if it has to.
+# The first Python that starts and is new enough.
 PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11 python; do \
-	"$$name" -c "" 2>/dev/null && { echo "$$name"; break; }; done)
+	"$$name" -c "import sys; sys.exit(sys.version_info < (3, 11))" 2>/dev/null && { echo "$$name"; break; }; done)
 ifeq ($(strip $(PYTHON)),)
 $(error Scriba needs Python 3.11 or newer. Install it, e.g. `apt-get install python3 python3-venv` or from python.org)
 endif
@@ -21,7 +21,7 @@ run: setup ## Set everything up and start Scriba with a demo organisation (ARGS=
 test: lint types pytest ## Set everything up, then lint, types and every test
 
 setup: ## Install what Scriba needs into .venv
-	@$(PYTHON) scripts/setup.py
+	@$(PYTHON) scripts/setup.py $(if $(ARGS),-- $(ARGS))
 
 setup-dev: ## Install what the tests need as well
 	@$(PYTHON) scripts/setup.py --dev

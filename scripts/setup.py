@@ -4,8 +4,9 @@
     python3 scripts/setup.py            what `scriba serve` needs
     python3 scripts/setup.py --dev      what `make test` needs as well
 
-Needs nothing but Python 3.11; the file itself can be read by older ones, so that they can say what is missing. What
-is installed already is left alone, so that a second run takes a moment and no network.
+What follows `--` are the options that `scriba serve` is going to get. Needs nothing but Python 3.11; the file itself
+can be read by older ones from 3.7 on, so that they can say what is missing. What is installed already is left alone,
+so that a second run takes a moment and no network.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import hashlib
 import os
 import shlex
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -43,13 +45,16 @@ def main() -> int:
     """Set up, or say in two lines why not."""
     parser = argparse.ArgumentParser(description="Set Scriba up in .venv.")
     parser.add_argument("--dev", action="store_true", help="also what the tests need")
-    lock = DEV_LOCK if parser.parse_args().dev else RUN_LOCK
+    parser.add_argument("serve", nargs="*", metavar="OPTION", help="after --: the options that `scriba serve` gets")
+    given = parser.parse_args()
+    lock = DEV_LOCK if given.dev else RUN_LOCK
     try:
         find_python()
         check_venv()
+        check_writable()
         check_disk(MEGABYTES[lock])
         if lock == RUN_LOCK:
-            check_port()
+            check_port(*address(given.serve))
         make_venv()
         install(lock)
         write_launcher()
@@ -96,6 +101,16 @@ def check_venv() -> None:
         ) from None
 
 
+def check_writable() -> None:
+    """Make sure that the environment can be put into the project's folder, which may belong to somebody else."""
+    folder = VENV if VENV.exists() else ROOT
+    if not os.access(str(folder), os.W_OK | os.X_OK):
+        raise SetupError(
+            f"{folder} cannot be written to.",
+            "Let the user who runs this write there, or copy the project to a folder of its own.",
+        )
+
+
 def check_disk(megabytes: int) -> None:
     """Make sure that the packages and a first log fit."""
     free = shutil.disk_usage(str(ROOT)).free // 2**20
@@ -106,9 +121,8 @@ def check_disk(megabytes: int) -> None:
         )
 
 
-def check_port() -> None:
+def check_port(host: str, port: int) -> None:
     """Make sure that the port is free before anything is downloaded."""
-    host, port = address()
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         with socket.socket(family, socket.SOCK_STREAM) as listener:
@@ -130,19 +144,23 @@ def remedy_for(number: "int | None") -> str:
     return "Set `host` in scriba.toml or SCRIBA_HOST to an address of this machine, e.g. 127.0.0.1."
 
 
-def address() -> "tuple[str, int]":
-    """Return host and port as the settings will have them; what is malformed there, `scriba serve` explains."""
+def address(arguments: "list[str]") -> "tuple[str, int]":
+    """Return host and port as `scriba serve` will have them with these options; what is malformed, it explains."""
     import tomllib  # noqa: PLC0415  # not in the Pythons that can read this file
 
+    options = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    options.add_argument("--host", default=os.environ.get("SCRIBA_HOST"))
+    options.add_argument("--port", default=os.environ.get("SCRIBA_PORT"))
+    options.add_argument("--config", default=os.environ.get("SCRIBA_CONFIG") or "scriba.toml")
+    given, _ = options.parse_known_args(arguments)
     found = {}
-    usual = Path("scriba.toml")
-    for path in (ROOT / "src/scriba/settings/defaults.toml", Path(os.environ.get("SCRIBA_CONFIG", usual))):
+    for path in (ROOT / "src/scriba/settings/defaults.toml", Path(given.config)):
         try:
             found.update(tomllib.loads(path.read_text(encoding="utf-8")))
         except (OSError, ValueError):
             continue
-    port = os.environ.get("SCRIBA_PORT") or str(found["port"])
-    return os.environ.get("SCRIBA_HOST") or str(found["host"]), int(port) if port.isdecimal() else 0
+    port = given.port or str(found["port"])
+    return given.host or str(found["host"]), int(port) if port.isdecimal() else 0
 
 
 def make_venv() -> None:
@@ -152,7 +170,10 @@ def make_venv() -> None:
     say(f"Making .venv with Python {sys.version_info[0]}.{sys.version_info[1]} ...")
     uv = shutil.which("uv")
     command = [uv, "venv", "--quiet", "--clear", "--python"] if uv else [sys.executable, "-m", "venv", "--clear"]
-    run([*command, *([sys.executable] if uv else []), str(VENV)], "Remove the folder .venv and run this again.")
+    run(
+        [*command, *([sys.executable] if uv else []), str(VENV)],
+        "Remove the folder .venv if it is there, and run this again.",
+    )
 
 
 def install(lock: str) -> None:
@@ -234,10 +255,23 @@ def write_if_changed(path: Path, text: str) -> None:
 
 
 def run(command: "list[str]", remedy: str) -> None:
-    """Run a program that must succeed."""
-    code = subprocess.call(command, cwd=str(ROOT))
+    """Run a program that must succeed. Ctrl-C is for us alone, since its traceback would be of no use to anybody."""
+    with subprocess.Popen(command, cwd=str(ROOT), start_new_session=True) as program:
+        try:
+            code = program.wait()
+        except KeyboardInterrupt:
+            stop(program)
+            raise
     if code:
         raise SetupError(f"{Path(command[0]).name} ended with code {code}.", remedy)
+
+
+def stop(program: "subprocess.Popen[bytes]") -> None:
+    """Stop a program and those that it started."""
+    if os.name == "nt":
+        program.terminate()
+    else:
+        os.killpg(program.pid, signal.SIGTERM)
 
 
 def say(text: str) -> None:
