@@ -60,6 +60,7 @@ class Newest:
             sizes = tuple(span.size for span in read_spans(connection, org_id))
         return State(show, sizes, self._watch.standing(org_id, sum(sizes), patience))
 
-    def entries(self, org_id: str, state: State) -> Sequence[Entry]:
-        """Return the newest entries, newest first."""
-        return self._audit_log.newest(org_id, limit=SHOWN, filters=_FILTERS[state.show])
+    def entries(self, org_id: str, state: State) -> tuple[Sequence[Entry], bool]:
+        """Return the newest entries, newest first, and whether there are more than fit on the page."""
+        found = self._audit_log.newest(org_id, limit=SHOWN + 1, filters=_FILTERS[state.show])
+        return found[:SHOWN], len(found) > SHOWN

@@ -134,6 +134,7 @@ class _Console:
         return render("message.html", {**values, "title": title}, error.status, headers)
 
     def _list(self, request: Request, visitor: Visitor, state: State) -> dict[str, object]:
+        entries, has_more = self._newest.entries(visitor.principal.org_id, state)
         return {
             "visitor": visitor,
             "base": reached_at(request, self._proxies),
@@ -141,8 +142,9 @@ class _Console:
             "show": state.show,
             "choices": CHOICES,
             "shown": SHOWN,
+            "has_more": has_more,
             "standing": state.standing,
-            "lines": [line_of(entry) for entry in self._newest.entries(visitor.principal.org_id, state)],
+            "lines": [line_of(entry) for entry in entries],
         }
 
     def _enter(self, request: Request, cookie: str, next_page: str) -> Response:

@@ -18,7 +18,7 @@ __all__ = ["Code", "code_of", "long_reason", "short_reasons"]
 class Code(StrEnum):
     """Why a request was refused, rerouted or warned about, in the order in which reasons are listed.
 
-    The last three are verdicts of the gateway and refuse whatever the enforcement, and so does `MODEL_UNKNOWN`.
+    The last three are verdicts of the gateway and refuse whatever the enforcement.
     """
 
     CHINA_BASED = "china_based"

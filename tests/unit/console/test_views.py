@@ -244,6 +244,21 @@ def test_an_unchanged_log_is_not_rendered_again(server: Running, tenant: Tenant,
     assert "deepseek-reasoner" in fresh.text
 
 
+def test_a_page_with_every_entry_does_not_speak_of_more(
+    server: Running, tenant: Tenant, browser: httpx2.Client
+) -> None:
+    """Only a longer log has entries that the page does not show."""
+    sign_in(browser, tenant.auditor)
+    held = browser.get("/console/newest").text.count("data-entry=")
+    for _ in range(50 - held):
+        ask(server.url, tenant.app, {"model": "deepseek-chat", "messages": []})
+    for entries, speaks in ((50, False), (51, True)):
+        page = browser.get("/console/newest").text
+        assert page.count("data-entry=") == 50, entries
+        assert ("This page shows the newest 50" in page) is speaks
+        ask(server.url, tenant.app, {"model": "deepseek-chat", "messages": []})
+
+
 def test_the_list_can_be_narrowed(server: Running, tenant: Tenant, browser: httpx2.Client) -> None:
     """The choices show what they say; there are no others."""
     ask(server.url, tenant.app, {"model": "sandbox/echo", "messages": [{"role": "user", "content": "Hello"}]})
