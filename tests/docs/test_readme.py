@@ -108,7 +108,7 @@ def test_the_two_commands_without_make_are_those_of_make() -> None:
     text = README.read_text(encoding="utf-8")
     assert "`python3 scripts/setup.py`" in text
     assert "`.venv/bin/scriba serve --demo`" in text
-    assert "@$(PYTHON) scripts/setup.py\n" in makefile
+    assert "@$(PYTHON) scripts/setup.py $(if $(ARGS),-- $(ARGS))\n" in makefile
     assert "@$(BIN)/scriba serve --demo $(ARGS)\n" in makefile
 
 

@@ -40,7 +40,7 @@ def migrate_(config: Path | None, *, as_json: bool) -> None:
     if as_json:
         print_json({"changed": changed, "schema": revision})
         return
-    done = "now has" if changed else "has already"
+    done = "now has" if changed else "already has"
     click.echo(f"{settings.database_shown} {done} schema {revision}.")
 
 
@@ -73,18 +73,17 @@ def reset(config: Path | None, *, yes: bool, as_json: bool) -> int:
     For trying Scriba out. Stop the server first.
     """
     settings = read_settings(config)
-    files = [settings.secret_path, settings.guard_dir, settings.admin_key_path, settings.demo_keys_path]
+    usual = [settings.secret_path, settings.guard_dir, settings.admin_key_path, settings.demo_keys_path]
+    files = [path for path in usual if path.exists()]
     if not yes:
-        click.echo(
-            f"This would delete all logs, keys and policies in {settings.database_shown}, and with them", err=True
-        )
-        click.echo("\n".join(f"  {path}" for path in files), err=True)
+        more = "".join([", and with them", *(f"\n  {path}" for path in files)]) if files else "."
+        click.echo(f"This would delete all logs, keys and policies in {settings.database_shown}{more}", err=True)
         click.echo("There is no way back. Run it again with --yes if you mean it.", err=True)
         return WRONG_USE
     with database_of(settings) as database:
         clear(database)
     for path in files:
-        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
     if as_json:
         print_json({"reset": True})
     else:

@@ -16,10 +16,10 @@ from scriba.cli.command import Group
 from scriba.cli.opening import open_existing
 from scriba.cli.options import config_option, json_option, org_option
 from scriba.cli.show import print_json, print_table
-from scriba.domain.filter import parse_filters
+from scriba.domain.filter import FILTER_NAMES, parse_filters
 from scriba.domain.record import Enforcement
 from scriba.domain.window import DEFAULT_LIMIT, MAX_LIMIT
-from scriba.errors import NotFound
+from scriba.errors import InvalidInput, NotFound
 from scriba.policy.reasons import short_reasons
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from scriba.audit.query import Detail, Entry, Page
     from scriba.cli.opening import Opened
+    from scriba.domain.filter import Filters
 
 __all__ = ["log"]
 
@@ -39,6 +40,7 @@ _COLOURS: Final = {
     Verdict.BLOCKED: "red",
 }
 _CAPITAL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_FILTER: Final = re.compile(rf"(?<!['\w])({'|'.join(FILTER_NAMES)})\b")
 
 
 @click.group(cls=Group, epilog="scriba log query --org acme --allowed false --start-date 2025-01-01")
@@ -70,7 +72,7 @@ def query(  # one for each option
     *, org: str, config: Path | None, as_json: bool, limit: int, offset: int, **filters: tuple[str, ...]
 ) -> None:
     """List entries, newest first. Different filters must all hold; one that is repeated means any of its values."""
-    asked = parse_filters({_camel(name): values for name, values in filters.items() if values})
+    asked = _asked(filters)
     with open_existing(config) as opened:
         organisation = opened.control.find_organisation(org)
         page = AuditLog(opened.store.database).list(organisation.id, asked, limit, offset)
@@ -100,6 +102,20 @@ def show(*, entry_id: str, org: str | None, config: Path | None, as_json: bool) 
         print_json(fields)
         return
     print_table(("", ""), [(name, text) for name, text in _lines(fields)])
+
+
+def _asked(given: dict[str, tuple[str, ...]]) -> Filters:
+    """Read the filters, which are called as over HTTP; who mistypes one here is told of the option."""
+    try:
+        return parse_filters({_camel(name): values for name, values in given.items() if values})
+    except InvalidInput as error:
+        error.message = _FILTER.sub(lambda found: _option(found[0]), error.message)
+        error.param = _option(error.param) if error.param else None
+        raise
+
+
+def _option(name: str) -> str:
+    return "--" + _CAPITAL.sub("-", name).lower()
 
 
 def _find(opened: Opened, entry_id: str, org: str | None) -> Detail:

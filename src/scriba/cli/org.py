@@ -29,10 +29,17 @@ def org() -> None:
 @org.command(epilog="scriba org create acme --tier enterprise --retention-days 200")
 @click.argument("name")
 @click.option(
-    "--tier", type=click.Choice(list(TIERS)), default="free", show_default=True, help="How long entries stay."
+    "--tier",
+    type=click.Choice(list(TIERS)),
+    default="free",
+    show_default=True,
+    help="How long entries are kept at least.",
 )
 @click.option(
-    "--retention-days", type=click.IntRange(min=1), metavar="N", help="Days that entries stay, if not the tier's."
+    "--retention-days",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Days that entries are kept at least, if not the tier's.",
 )
 @config_option
 @json_option
@@ -62,7 +69,7 @@ def list_(config: Path | None, *, as_json: bool) -> None:
         click.echo("There are no organisations yet. Create one: scriba org create NAME")
         return
     print_table(
-        ("Name", "Id", "Tier", "Kept for", "Created (UTC)"),
+        ("Name", "Id", "Tier", "Kept at least", "Created (UTC)"),
         [(o.name, o.id, o.tier, f"{o.retention} days", moment(o.created_at)) for o in organisations],
     )
 

@@ -27,9 +27,12 @@ def print_json(value: object) -> None:
 
 
 def print_table(headers: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> None:
-    """Print a table. Nothing is cut off: what does not fit goes on in the next line."""
+    """Print a table. Nothing is cut off: what does not fit goes on in the next line.
+
+    :param headers: one for each column; if all are empty there is no line for them
+    """
     console = Console(width=None if sys.stdout.isatty() else _WIDE, highlight=False)
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=any(headers), header_style="bold")
     for header in headers:
         table.add_column(header, overflow="fold")
     for row in rows:

@@ -88,7 +88,9 @@ def test_filters(scriba: Scriba, entries: list[str], filters: list[str], found: 
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["--start-date", "2025-02-30"], "startDate"),
+        (["--start-date", "2025-02-30"], "--start-date"),
+        (["--start-date", "2025-02-02", "--end-date", "2025-01-01"], "--end-date 2025-01-01 is before --start-date"),
+        (["--policy-id", ""], "--policy-id has an empty value"),
         (["--allowed", "maybe"], "'true', 'false'"),
         (["--limit", "0"], "1<=x<=1000"),
         (["--offset", "-1"], "x>=0"),
@@ -99,6 +101,7 @@ def test_a_wrong_filter_is_refused(scriba: Scriba, acme: str, arguments: list[st
     result = scriba("log", "query", "--org", acme, *arguments)
     assert result.code == 2
     assert says in result.err
+    assert "Date" not in result.err
 
 
 def test_nothing_to_show_says_why(scriba: Scriba, entries: list[str]) -> None:
@@ -124,6 +127,7 @@ def test_show_tells_everything_about_one_entry(scriba: Scriba, acme: str, entrie
     assert fields["orgId"] == acme
     assert fields["proof"]["intact"] is True
     shown = scriba("log", "show", entries[1], "--org", "acme").out
+    assert shown.splitlines()[0].strip()
     for line in ("allowed", "no"), ("model", "deepseek-chat"), ("provider", "none"), ("proof intact", "yes"):
         assert any(row.strip().startswith(line[0]) and row.strip().endswith(line[1]) for row in shown.splitlines()), (
             line
