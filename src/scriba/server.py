@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
+import logging
 import signal
 import socket
 import sys
@@ -10,10 +12,11 @@ import threading
 import time
 from contextlib import contextmanager
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 import uvicorn
+from uvicorn.config import LOGGING_CONFIG
 from uvicorn.supervisors import Multiprocess
 
 from scriba.bootstrap import Application, keep_documents, open_services, spare_the_collector
@@ -122,6 +125,26 @@ def _announce_when_ready(listener: socket.socket, announce: Callable[[], None]) 
             connection.close()
 
 
+class _NoPurposefulCuts(logging.Filter):
+    """Drops what uvicorn says where we break an answer off on purpose, as if that were an error of ours.
+
+    An answer that a provider did not end stays without its end, which the gateway has warned of in its own words; and
+    at the end of the time for draining each open call is cancelled, of which uvicorn has told the number.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        is_cancelled = record.msg == "Exception in ASGI application\n" and isinstance(error, asyncio.CancelledError)
+        return not is_cancelled and record.msg != "ASGI callable returned without completing response."
+
+
+_LOGGING: Final[dict[str, Any]] = {
+    **LOGGING_CONFIG,
+    "filters": {"cuts": {"()": _NoPurposefulCuts}},
+    "loggers": {**LOGGING_CONFIG["loggers"], "uvicorn.error": {"level": "INFO", "filters": ["cuts"]}},
+}
+
+
 def _config(app: Application | str, settings: Settings) -> uvicorn.Config:
     return uvicorn.Config(
         app,
@@ -133,6 +156,7 @@ def _config(app: Application | str, settings: Settings) -> uvicorn.Config:
         interface="asgi3",
         lifespan="on",
         access_log=False,
+        log_config=_LOGGING,
         log_level="warning",
         server_header=False,
         proxy_headers=False,  # X-Forwarded-For is read by ourselves, from trusted proxies alone

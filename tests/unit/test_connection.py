@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import socket
 import time
 from contextlib import closing, suppress
@@ -12,6 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from tests.asking import CHAT, PATH
+from tests.hearing import heard
 from tests.provider import streamed
 
 from scriba.connection import MAX_HEAD_BYTES, Connection
@@ -152,15 +152,14 @@ def test_a_body_that_stalls_is_not_waited_for(server: Running, path: str) -> Non
     """The caller is told, nothing is recorded, and nobody calls it an error of the program."""
     tenant = server.tenant()
     _, admin = server.services.control.create_key(tenant.id, role=Role.ADMIN, actor=COMMAND_LINE)
-    log = _Log()
-    with closing(_connect(server)) as client, log:
+    with closing(_connect(server)) as client, heard("uvicorn.error") as messages:
         client.sendall(_post(tenant.app if path == PATH else admin, 100).replace(PATH.encode(), path.encode()))
         client.sendall(b'{"model":')
         reply = _reply(client)
     assert (reply.status, reply.error["code"]) == (408, "request_timeout")
     assert "Nothing more of the request body" in reply.error["message"]
     assert server.decisions(tenant.id) == []
-    assert log.messages == []
+    assert messages == []
 
 
 def test_a_body_that_goes_on_is_waited_for(
@@ -194,21 +193,3 @@ def test_a_slow_answer_is_no_stalled_request(server: Running, provider: Provider
             assert chunk
             got += chunk
     assert b"[DONE]" in got
-
-
-class _Log(logging.Handler):
-    """What the server below says while the block runs."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.messages: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Keep the message."""
-        self.messages.append(record.getMessage())
-
-    def __enter__(self) -> None:
-        logging.getLogger("uvicorn.error").addHandler(self)
-
-    def __exit__(self, *_: object) -> None:
-        logging.getLogger("uvicorn.error").removeHandler(self)
