@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import subprocess
 import sys
@@ -199,3 +200,11 @@ def test_output_into_a_closed_pipe_is_no_error(tmp_path_factory: pytest.TempPath
         [sys.executable, "-c", probe], cwd=tmp_path_factory.mktemp("empty"), capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_a_place_that_cannot_be_written_to_comes_with_a_remedy(capsys: pytest.CaptureFixture[str]) -> None:
+    """Whichever command met it."""
+    assert report(PermissionError(errno.EACCES, "Permission denied", "data"), as_json=False) == 3
+    complaint = capsys.readouterr().err
+    assert complaint.startswith("Error: data: Permission denied.\n")
+    assert "SCRIBA_DATA_DIR" in complaint
