@@ -32,7 +32,7 @@ def list_entries(request: Request, caller: Caller, query: AuditLogQuery) -> Resp
 
 
 @router.get("/governance/audit-logs/{id}", response_class=Response)
-def get_entry(request: Request, caller: Caller, id: str, _query: NoQuery) -> Response:  # noqa: A002
+def get_entry(request: Request, caller: Caller, id: str, _query: NoQuery) -> Response:  # noqa: A002 - the name in the path
     """Return one entry with its outcome and its proof status."""
     detail = services_of(request).audit_log.get(caller.org_id, id)
     return Response(msgspec.json.encode(detail.fields()), media_type=_JSON)

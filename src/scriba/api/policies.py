@@ -54,7 +54,7 @@ def list_policies(request: Request, caller: Caller, query: WindowQuery) -> Respo
 
 
 @router.get("/governance/{id:policy}", response_class=Response)
-def get_policy(request: Request, caller: Caller, id: str, _query: NoQuery) -> Response:  # noqa: A002
+def get_policy(request: Request, caller: Caller, id: str, _query: NoQuery) -> Response:  # noqa: A002 - the name in the path
     """Return a policy in its newest version."""
     return _answer(_document(services_of(request).control.find_policy(caller.org_id, id)))
 
@@ -74,7 +74,7 @@ def update_policy(
 
 
 @router.delete("/governance/{id:policy}", response_class=Response)
-def delete_policy(request: Request, caller: Caller, id: str, _query: NoQuery) -> Response:  # noqa: A002
+def delete_policy(request: Request, caller: Caller, id: str, _query: NoQuery) -> Response:  # noqa: A002 - the name in the path
     """Delete a policy. Its versions are kept, since entries name them."""
     policy = services_of(request).control.delete_policy(caller.org_id, id, actor=actor_of(request, caller))
     return _answer({"id": policy.id, "deleted": True})

@@ -48,7 +48,7 @@ class LazyGroup(Group):
         """Return the names, in the order of the documentation."""
         return list(self._members)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  # click's signature
         """Import a member."""
         if cmd_name not in self._members:
             return None
@@ -67,7 +67,7 @@ class LazyGroup(Group):
         except NoSuchCommand as error:
             raise NoSuchCommand(args[0], possibilities=self._members, ctx=ctx) from error
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  # click's signature
         """List the members without importing them."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in self._members.items()])

@@ -101,7 +101,7 @@ class HotLogs:
         # The driver's own SQL: this is the hot path, and the statements are always the same.
         self._insert = f"INSERT INTO records ({', '.join(COLUMNS)}) VALUES ({marks})"  # noqa: S608 - constants
         self._renew_head = (
-            f"UPDATE logs SET size = {mark}, last_time = {mark}, frontier = {mark}, seal = {mark} WHERE id = {mark}"  # noqa: S608
+            f"UPDATE logs SET size = {mark}, last_time = {mark}, frontier = {mark}, seal = {mark} WHERE id = {mark}"  # noqa: S608 - constants and marks
         )
         self._one_log = f"(org_id = {mark} AND log = {mark} AND NOT frozen)"
         self._for_update = "" if database.dialect == "sqlite" else " FOR UPDATE"
@@ -184,7 +184,7 @@ class HotLogs:
         cursor = driver_cursor(connection)
         cursor.execute(
             # Everybody locks in this order, so nobody waits in a circle.
-            f"SELECT {_HEAD_COLUMNS} FROM logs WHERE {' OR '.join([self._one_log] * len(wanted))}"  # noqa: S608
+            f"SELECT {_HEAD_COLUMNS} FROM logs WHERE {' OR '.join([self._one_log] * len(wanted))}"  # noqa: S608 - constants and marks
             f" ORDER BY id{self._for_update}",
             parameters,
         )
@@ -224,7 +224,7 @@ class HotLogs:
         if not org_ids:
             return {}
         marks = ", ".join([self._mark] * len(org_ids))
-        cursor.execute(f"SELECT id, revision FROM organisations WHERE id IN ({marks})", tuple(org_ids))  # noqa: S608
+        cursor.execute(f"SELECT id, revision FROM organisations WHERE id IN ({marks})", tuple(org_ids))  # noqa: S608 - constants and marks
         return dict(cursor.fetchall())
 
     def _log_time(self, connection: Connection) -> int:
