@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias, TypeVar
 
 from sqlglot import exp
 
-from scriba.audit.dialect import bound, descending, matches, pattern, render
+from scriba.audit.conditions import bounds_of, entries_where, groups_of, named, shape_of
+from scriba.audit.dialect import bound, descending, render
 from scriba.audit.entry import ENTRY_COLUMNS
-from scriba.domain.filter import WILDCARD
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Sequence
 
+    from scriba.audit.conditions import Shape
     from scriba.audit.entry import Position
     from scriba.audit.span import Span
     from scriba.domain.filter import Filters
@@ -35,8 +36,6 @@ Side: TypeAlias = Literal["older", "newer"]
 _SHAPES: Final = 512
 _COUNT: Final = exp.Count(this=exp.Star())
 _QueryT = TypeVar("_QueryT", bound=exp.Query)
-_Groups: TypeAlias = "dict[str, tuple[object, ...]]"
-_Shape: TypeAlias = tuple[tuple[str, int], ...]
 # How the entries of a log compare with a position: by time alone, or by `seq` too if it is in the same log.
 _Comparison: TypeAlias = tuple[type[exp.Binary], bool]
 
@@ -57,52 +56,24 @@ class Statement(NamedTuple):
 
 def count_statement(span: Span, filters: Filters, dialect: Dialect) -> Statement:
     """Count the entries of one log."""
-    groups = _groups(filters, dialect)
-    return Statement(_count_sql(_shape(groups), dialect), {**_bounds([span]), **_named(groups)})
+    groups = groups_of(filters, dialect)
+    return Statement(_count_sql(shape_of(groups), dialect), {**bounds_of([span]), **named(groups)})
 
 
 def page_statement(
     spans: Sequence[Span], filters: Filters, window: Window, dialect: Dialect, start: From | None = None
 ) -> Statement:
     """Read entries of several logs, newest first, as `ENTRY_COLUMNS` and then the name of their log."""
-    groups = _groups(filters, dialect)
+    groups = groups_of(filters, dialect)
     branches = tuple((span.log, start and _comparison(span.log, start)) for span in spans)
-    values = {**_bounds(spans), **_named(groups), **_window(window)}
+    values = {**bounds_of(spans), **named(groups), **_window(window)}
     if start is not None:
         values |= {"position_time": start.position.timestamp, "position_seq": start.position.seq}
-    return Statement(_page_sql(_shape(groups), branches, dialect), values)
-
-
-def _groups(filters: Filters, dialect: Dialect) -> _Groups:
-    """Return the values to bind, by the condition that they belong to."""
-    groups: _Groups = {
-        "policy_id": filters.policy_ids,
-        "provider": filters.providers,
-        "model": tuple(model for model in filters.models if WILDCARD not in model),
-        "model_pattern": tuple(pattern(model, dialect) for model in filters.models if WILDCARD in model),
-        "enforcement": filters.enforcements,
-        "allowed": () if filters.allowed is None else (filters.allowed,),
-        "start": () if filters.start is None else (filters.start,),
-        "end": () if filters.end is None else (filters.end,),
-    }
-    return {name: values for name, values in groups.items() if values}
-
-
-def _shape(groups: _Groups) -> _Shape:
-    return tuple((name, len(values)) for name, values in groups.items())
-
-
-def _named(groups: _Groups) -> dict[str, object]:
-    return {f"{name}_{number}": value for name, values in groups.items() for number, value in enumerate(values)}
+    return Statement(_page_sql(shape_of(groups), branches, dialect), values)
 
 
 def _window(window: Window) -> dict[str, object]:
     return {"limit": window.limit, "offset": window.offset, "reach": window.limit + window.offset}
-
-
-def _bounds(spans: Sequence[Span]) -> dict[str, object]:
-    logs = {f"log_{number}": span.log_id for number, span in enumerate(spans)}
-    return {**logs, **{f"size_{number}": span.size for number, span in enumerate(spans)}}
 
 
 def _comparison(log: str, start: From) -> _Comparison:
@@ -115,16 +86,16 @@ def _comparison(log: str, start: From) -> _Comparison:
 
 
 @lru_cache(maxsize=_SHAPES)
-def _count_sql(shape: _Shape, dialect: Dialect) -> str:
+def _count_sql(shape: Shape, dialect: Dialect) -> str:
     if shape:
-        return render(_entries([_COUNT], 0, shape, dialect), dialect)
+        return render(entries_where([_COUNT], 0, shape, dialect), dialect)
     # In these logs decisions alone have an id, and counting them by the index over ids is seven times as quick.
     has_id = exp.GT(this=exp.column("id"), expression=exp.Literal.string(""))
     return render(exp.select(_COUNT).from_("records").where(exp.column("log_id").eq(bound("log_0")), has_id), dialect)
 
 
 @lru_cache(maxsize=_SHAPES)
-def _page_sql(shape: _Shape, branches: Sequence[tuple[str, _Comparison | None]], dialect: Dialect) -> str:
+def _page_sql(shape: Shape, branches: Sequence[tuple[str, _Comparison | None]], dialect: Dialect) -> str:
     """Merge the logs. Each gives its newest entries first, by its index; a database would sort them all otherwise."""
     logs = [_branch(number, log, comparison, shape, dialect) for number, (log, comparison) in enumerate(branches)]
     if len(logs) == 1:
@@ -138,52 +109,13 @@ def _newest_first(query: _QueryT, dialect: Dialect) -> _QueryT:
     return query.order_by(*(descending(exp.column(name), dialect) for name in ORDER))
 
 
-def _branch(number: int, log: str, comparison: _Comparison | None, shape: _Shape, dialect: Dialect) -> exp.Select:
+def _branch(number: int, log: str, comparison: _Comparison | None, shape: Shape, dialect: Dialect) -> exp.Select:
     columns = [*map(exp.column, ENTRY_COLUMNS), exp.alias_(exp.Literal.string(log), "log")]
-    entries = _entries(columns, number, shape, dialect)
+    entries = entries_where(columns, number, shape, dialect)
     if comparison is None:
         return entries
     bounds = exp.LT(this=exp.column("seq"), expression=bound(f"size_{number}"))
     return entries.where(_beside(*comparison), bounds)
-
-
-def _entries(columns: Sequence[exp.Expr], number: int, shape: _Shape, dialect: Dialect) -> exp.Select:
-    """Select from the entries of one log; `number` tells it from the others of the query."""
-    filters = {name: [bound(f"{name}_{place}") for place in range(count)] for name, count in shape}
-    return (
-        exp.select(*columns)
-        .from_("records")
-        .where(exp.column("log_id").eq(bound(f"log_{number}")), exp.column("type").eq("decision"))
-        .where(*_conditions(filters, dialect))
-    )
-
-
-def _conditions(values: Mapping[str, Sequence[exp.Expr]], dialect: Dialect) -> Iterator[exp.Expr]:
-    """Yield what the filters ask; all of it must hold."""
-    timestamp = exp.column("timestamp")
-    if "policy_id" in values:
-        yield exp.column("policy_id").isin(*values["policy_id"])
-    if "provider" in values:
-        # A refused request has no provider; it counts for the one it asked for.
-        served = exp.func("COALESCE", exp.column("provider"), exp.column("requested_provider"))
-        yield served.isin(*values["provider"])
-    if models := list(_model_conditions(values, dialect)):
-        yield exp.or_(*models)
-    if "enforcement" in values:
-        yield exp.column("enforcement").isin(*values["enforcement"])
-    if "allowed" in values:
-        yield exp.column("allowed").eq(values["allowed"][0])
-    if "start" in values:
-        yield exp.GTE(this=timestamp, expression=values["start"][0])
-    if "end" in values:
-        yield exp.LT(this=timestamp, expression=values["end"][0])
-
-
-def _model_conditions(values: Mapping[str, Sequence[exp.Expr]], dialect: Dialect) -> Iterator[exp.Expr]:
-    if "model" in values:
-        yield exp.column("model").isin(*values["model"])
-    for value in values.get("model_pattern", ()):
-        yield matches(exp.column("model"), value, dialect)
 
 
 def _beside(operator: type[exp.Binary], same_log: bool) -> exp.Expr:  # noqa: FBT001 - both make one comparison

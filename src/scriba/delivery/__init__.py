@@ -1,0 +1,1 @@
+"""What carries entries and events out: webhooks, with a retry clock for each delivery."""
