@@ -26,6 +26,7 @@ __all__ = [
     "deployment",
     "documents",
     "ended_sessions",
+    "holds",
     "login_links",
     "logs",
     "metadata",
@@ -33,6 +34,7 @@ __all__ = [
     "policies",
     "policy_versions",
     "records",
+    "tasks",
 ]
 
 metadata: Final = MetaData(
@@ -173,6 +175,9 @@ logs: Final = Table(
     Column("seal", LargeBinary, nullable=False),
     # Size of the newest checkpoint in the guard: from the first one on, a missing checkpoint is a finding.
     Column("signed_size", BigInteger, nullable=False),
+    # What is before it was purged: whoever reads takes such rows for gone, also while they are being deleted.
+    Column("first_seq", BigInteger, nullable=False, server_default=text("0")),
+    Column("first_frontier", LargeBinary),  # of the tree at `first_seq`; NULL if nothing was purged
     Index("uq_logs_open", "org_id", "log", unique=True, sqlite_where=_OPEN, postgresql_where=_OPEN),
 )
 
@@ -225,6 +230,9 @@ records: Final = Table(
     sqlite_with_rowid=False,
 )
 
+_MARK: Final = text("type = 'mark'")
+Index("ix_records_marks", records.c.log_id, records.c.seq, sqlite_where=_MARK, postgresql_where=_MARK)
+
 _WITH_ID: Final = text("id IS NOT NULL")
 _OUTCOME: Final = text("decision_seq IS NOT NULL")
 Index("ix_records_log_id_timestamp", records.c.log_id, records.c.timestamp)
@@ -235,4 +243,52 @@ Index(
     records.c.decision_seq,
     sqlite_where=_OUTCOME,
     postgresql_where=_OUTCOME,
+)
+
+# Legal holds: what they match is not purged. A hold that was released stays.
+holds: Final = Table(
+    "holds",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("org_id", Text, ForeignKey("organisations.id"), nullable=False, index=True),
+    Column("name", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("logs", Text, nullable=False),  # JSON list of names
+    Column("start_at", BigInteger),  # NULL: from the beginning
+    Column("end_at", BigInteger),  # exclusive; NULL: without end
+    Column("created_at", BigInteger, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("released_at", BigInteger),
+    Column("released_by", Text),
+)
+
+# Work that is done once a day by one process at a time, whichever comes first.
+tasks: Final = Table(
+    "tasks",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("holder", Text),
+    Column("held_until", BigInteger, nullable=False),
+    Column("done_at", BigInteger, nullable=False),
+)
+
+# Answers to requests with an `Idempotency-Key`, encrypted; without one the request is being carried out.
+idempotency_keys: Final = Table(
+    "idempotency_keys",
+    metadata,
+    Column("key_id", Text, ForeignKey("api_keys.id"), primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("content_sha256", LargeBinary, nullable=False),
+    Column("answer", LargeBinary),
+    Column("created_at", BigInteger, nullable=False, index=True),
+)
+
+# Where the batch of a source's bytes stands. What retention has purged since may be imported again.
+import_sources: Final = Table(
+    "import_sources",
+    metadata,
+    Column("org_id", Text, ForeignKey("organisations.id"), primary_key=True),
+    Column("sha256", Text, primary_key=True),
+    Column("log_id", Integer, ForeignKey("logs.id"), nullable=False),
+    Column("seq", BigInteger, nullable=False),
 )
