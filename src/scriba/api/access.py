@@ -13,6 +13,7 @@ from fastapi import Depends, Request
 from scriba.auth import Principal, api_key_of, require
 from scriba.gateway.caller import read_caller
 from scriba.gateway.headers import RequestHeaders
+from scriba.gateway.routes import ROUTES
 from scriba.storage.model import Actor, Role
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ __all__ = ["ACCESS", "Caller", "actor_of", "admit", "services_of"]
 _PUBLIC: Final = None
 _READ: Final = (Role.AUDITOR, Role.ADMIN)
 _CHANGE: Final = (Role.ADMIN,)
+_CALL: Final = (Role.APP, Role.ADMIN)
 
 ACCESS: Final[Mapping[tuple[str, str], Sequence[Role] | None]] = MappingProxyType(
     {
@@ -36,6 +38,8 @@ ACCESS: Final[Mapping[tuple[str, str], Sequence[Role] | None]] = MappingProxyTyp
         ("GET", "/governance/{id}"): _READ,
         ("PATCH", "/governance/{id}"): _CHANGE,
         ("DELETE", "/governance/{id}"): _CHANGE,
+        # What the gateway answers itself; it is enforced there, and a test compares.
+        **dict.fromkeys(ROUTES, _CALL),
     }
 )
 """The roles that each method and path takes; None for everybody, without a key."""

@@ -5,7 +5,9 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 
 from scriba.api.access import Caller, services_of
+from scriba.api.described import answers
 from scriba.api.query import AuditLogQuery, NoQuery
+from scriba.api.shapes import EntryDetail, EntryList
 from scriba.audit.export import csv_chunks, json_chunks, page_json
 from scriba.audit.query import AuditLog, Page
 from scriba.domain.filter import Filters
@@ -19,7 +21,11 @@ _JSON = "application/json"
 _MEDIA_TYPES = {"csv": "text/csv", "json": _JSON}
 
 
-@router.get("/governance/audit-logs", response_class=Response)
+@router.get(
+    "/governance/audit-logs",
+    response_class=Response,
+    responses=answers(EntryList, "The entries that match.", also=["text/csv"]),
+)
 def list_entries(request: Request, caller: Caller, query: AuditLogQuery) -> Response:
     """List entries, newest first, or export them."""
     audit_log = services_of(request).audit_log
@@ -31,7 +37,7 @@ def list_entries(request: Request, caller: Caller, query: AuditLogQuery) -> Resp
     return Response(page_json(page), media_type=_JSON) if kind is None else _page_file(page, kind)
 
 
-@router.get("/governance/audit-logs/{id}", response_class=Response)
+@router.get("/governance/audit-logs/{id}", response_class=Response, responses=answers(EntryDetail, "The entry."))
 def get_entry(request: Request, caller: Caller, id: str, _query: NoQuery) -> Response:  # noqa: A002 - the name in the path
     """Return one entry with its outcome and its proof status."""
     detail = services_of(request).audit_log.get(caller.org_id, id)

@@ -3,6 +3,7 @@
 from fastapi import APIRouter
 from fastapi.responses import PlainTextResponse
 
+from scriba.api.described import answers
 from scriba.api.query import NoQuery
 
 __all__ = ["router"]
@@ -10,7 +11,7 @@ __all__ = ["router"]
 router = APIRouter()
 
 
-@router.get("/livez", response_class=PlainTextResponse)
+@router.get("/livez", response_class=PlainTextResponse, responses=answers(None, "It does.", also=["text/plain"]))
 async def live(_query: NoQuery) -> str:
     """Say that the process is there."""
     return "ok"

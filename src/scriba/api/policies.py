@@ -8,7 +8,9 @@ from starlette.convertors import Convertor, register_url_convertor
 
 from scriba.api.access import Caller, actor_of, services_of
 from scriba.api.body import JsonBody
+from scriba.api.described import accepts, answers
 from scriba.api.query import NoQuery, WindowQuery
+from scriba.api.shapes import Deleted, PolicyChange, PolicyDocument, PolicyDraft, PolicyList
 from scriba.audit.export import Pagination
 from scriba.domain.timestamp import format_timestamp
 from scriba.domain.window import DEFAULT_LIMIT
@@ -34,7 +36,13 @@ register_url_convertor("policy", _PolicyId())
 router = APIRouter()
 
 
-@router.post("/governance", response_class=Response, status_code=HTTPStatus.CREATED)
+@router.post(
+    "/governance",
+    response_class=Response,
+    status_code=HTTPStatus.CREATED,
+    responses=answers(PolicyDocument, "The policy.", status=HTTPStatus.CREATED),
+    openapi_extra=accepts(PolicyDraft),
+)
 def create_policy(request: Request, caller: Caller, _query: NoQuery, body: JsonBody) -> Response:
     """Create a policy."""
     services, actor = services_of(request), actor_of(request, caller)
@@ -42,7 +50,7 @@ def create_policy(request: Request, caller: Caller, _query: NoQuery, body: JsonB
     return _answer(_document(policy), HTTPStatus.CREATED)
 
 
-@router.get("/governance", response_class=Response)
+@router.get("/governance", response_class=Response, responses=answers(PolicyList, "The policies."))
 def list_policies(request: Request, caller: Caller, query: WindowQuery) -> Response:
     """List policies, oldest first."""
     limit, offset = query.limit_given() or DEFAULT_LIMIT, query.offset_given()
@@ -53,13 +61,18 @@ def list_policies(request: Request, caller: Caller, query: WindowQuery) -> Respo
     return _answer({"policies": [_document(policy) for policy in part], "pagination": pagination})
 
 
-@router.get("/governance/{id:policy}", response_class=Response)
+@router.get("/governance/{id:policy}", response_class=Response, responses=answers(PolicyDocument, "The policy."))
 def get_policy(request: Request, caller: Caller, id: str, _query: NoQuery) -> Response:  # noqa: A002 - the name in the path
     """Return a policy in its newest version."""
     return _answer(_document(services_of(request).control.find_policy(caller.org_id, id)))
 
 
-@router.patch("/governance/{id:policy}", response_class=Response)
+@router.patch(
+    "/governance/{id:policy}",
+    response_class=Response,
+    responses=answers(PolicyDocument, "The policy in its new version."),
+    openapi_extra=accepts(PolicyChange),
+)
 def update_policy(
     request: Request,
     caller: Caller,
@@ -73,7 +86,7 @@ def update_policy(
     return _answer(_document(policy))
 
 
-@router.delete("/governance/{id:policy}", response_class=Response)
+@router.delete("/governance/{id:policy}", response_class=Response, responses=answers(Deleted, "What was deleted."))
 def delete_policy(request: Request, caller: Caller, id: str, _query: NoQuery) -> Response:  # noqa: A002 - the name in the path
     """Delete a policy. Its versions are kept, since entries name them."""
     policy = services_of(request).control.delete_policy(caller.org_id, id, actor=actor_of(request, caller))

@@ -141,6 +141,8 @@ def _response(error: ScribaError, message: str, request_id: str) -> Response:
     headers = {}
     if error.status in {HTTPStatus.FORBIDDEN, HTTPStatus.CONFLICT}:
         headers["x-should-retry"] = "false"  # the usual clients would try a 409 again
+    if error.status == HTTPStatus.UNAUTHORIZED:
+        headers["www-authenticate"] = "Bearer"
     if isinstance(error, Unavailable):
         headers["retry-after"] = str(min(error.retry_after, MAX_RETRY_AFTER))
     return Response(msgspec.json.encode({"error": fields}), error.status, headers, "application/json")
