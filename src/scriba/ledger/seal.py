@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from scriba.domain.secret import Secret
 
-__all__ = ["EMPTY_HEAD", "Head", "check_seal", "load_head", "seal"]
+__all__ = ["EMPTY_HEAD", "Head", "check_seal", "load_beginning", "load_head", "seal"]
 
 
 class Head(msgspec.Struct, frozen=True):
@@ -62,6 +62,21 @@ def load_head(size: int, last_time: int, frontier: bytes) -> Head:
     if size <= 0 or not is_frontier(size, hashes):
         raise IntegrityError("The stored head of the log is damaged: its size and its hashes do not fit together.")
     return Head(size, last_time, hashes)
+
+
+def load_beginning(first_seq: object, frontier: bytes | None, size: int) -> Head:
+    """Rebuild what a purge has left of the records before `first_seq`: the empty head if nothing was purged.
+
+    The seal does not cover it. It is proved by the tree: only the right frontier makes the log's root of what follows.
+
+    :param size: of the log
+    :raises IntegrityError: if this cannot be the beginning of such a log
+    """
+    packed = b"" if frontier is None else bytes(frontier)
+    hashes = tuple(packed[start : start + HASH_SIZE] for start in range(0, len(packed), HASH_SIZE))
+    if not isinstance(first_seq, int) or not 0 <= first_seq < max(size, 1) or not is_frontier(first_seq, hashes):
+        raise IntegrityError("What was kept of the purged records is damaged: number and hashes do not fit together.")
+    return Head(first_seq, 0, hashes)
 
 
 def seal(head: Head, key: Secret[bytes]) -> bytes:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from scriba.domain.record import Decision, Event, LogStart, Stored
+from scriba.domain.record import Decision, Event, LogStart, Mark, Stored
 from scriba.domain.timestamp import InvalidTimestamp, format_timestamp
 from scriba.ledger.canonical import InvalidRecord
 from scriba.ledger.fields import form_of
@@ -48,13 +48,17 @@ class Finding(NamedTuple):
 
 
 class Verification(NamedTuple):
-    """The result of verifying a log: how many records it has, their root, and what was found."""
+    """The result of verifying a log: how many records it has, their root, and what was found.
+
+    `purged` is how many of the records, the first ones, were purged; the root covers them all the same.
+    """
 
     records: int
     root: bytes
     findings: tuple[Finding, ...]
     further: int
     """Findings beyond those that were kept."""
+    purged: int = 0
 
     @property
     def ok(self) -> bool:
@@ -77,22 +81,27 @@ def verify_log(
     origin: Origin,
     erased: Callable[[int, str], bool] = _nothing_erased,
     verified: Head = EMPTY_HEAD,
+    *,
+    purged: int = 0,
 ) -> Verification:
     """Verify the records of a log, in their order, against its head.
 
     :param erased: whether an erasure of this field of the record with this seq is on record
-    :param verified: a head that an earlier verification reached; `records` then begins after it
+    :param verified: a head that an earlier verification reached, or that a purge has left; `records` then begins after
+        it
+    :param purged: how many records were purged; a mark has to follow them
     """
-    return _Pass(head, origin, erased).run(records, verified)
+    return _Pass(head, origin, erased, purged).run(records, verified)
 
 
 class _Pass:
     """One pass over a log."""
 
-    def __init__(self, head: Head, origin: Origin, erased: Callable[[int, str], bool]) -> None:
+    def __init__(self, head: Head, origin: Origin, erased: Callable[[int, str], bool], purged: int) -> None:
         self._head = head
         self._origin = origin
         self._erased = erased
+        self._purged = purged
         self._found: list[Finding] = []
         self._further = 0
 
@@ -109,7 +118,7 @@ class _Pass:
             reached = reached.append([leaf], max(reached.last_time, stored.log_time))
             expected = stored.seq + 1
         self._check_head(reached)
-        return Verification(reached.size, reached.root(), tuple(self._found), self._further)
+        return Verification(reached.size, reached.root(), tuple(self._found), self._further, self._purged)
 
     def _examine(self, stored: Stored, before: Head) -> Iterator[tuple[str, str]]:
         """Yield the field and the rest of the sentence for whatever is wrong with one record."""
@@ -121,6 +130,8 @@ class _Pass:
             )
         yield from _check_place(stored, self._origin, first=before.size == 0)
         yield from _check_openings(stored, self._erased)
+        if self._purged and stored.seq == self._purged and not isinstance(stored.record, Mark):
+            yield "type", "is the first that was not purged, and no mark: nothing shows how old the purged ones were"
 
     def _check_head(self, reached: Head) -> None:
         head = self._head

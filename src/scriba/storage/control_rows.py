@@ -24,6 +24,7 @@ __all__ = [
     "load_changes",
     "next_revision",
     "organisation_document",
+    "organisation_of",
     "organisation_row",
     "policy_of",
     "policy_row",
@@ -51,7 +52,7 @@ def load_changes(connection: Connection, state: ControlState) -> ControlState:
     return ControlState(
         revision=revision,
         organisations=dict(state.organisations)
-        | {o.id: o for o in map(_organisation, _since(connection, organisations, state))},
+        | {o.id: o for o in map(organisation_of, _since(connection, organisations, state))},
         keys=dict(state.keys) | {k.sha256: k for k in map(_key, _since(connection, api_keys, state))},
         policies=_merge_policies(state.policies, _since(connection, policies, state)),
     )
@@ -75,7 +76,8 @@ def _merge_policies(
     return {org_id: tuple(of_org.values()) for org_id, of_org in merged.items()}
 
 
-def _organisation(row: sqlalchemy.Row[Any]) -> Organisation:
+def organisation_of(row: sqlalchemy.Row[Any]) -> Organisation:
+    """Return the organisation of a row."""
     return Organisation(
         id=row.id,
         name=row.name,
