@@ -34,7 +34,9 @@ __all__ = [
     "policies",
     "policy_versions",
     "records",
+    "reports",
     "tasks",
+    "verifications",
 ]
 
 metadata: Final = MetaData(
@@ -227,6 +229,7 @@ records: Final = Table(
     Column("tags", Text),  # JSON list
     Column("user_name", Text),
     Column("user_agent", Text),
+    Column("ip_bytes", LargeBinary),  # the address as `domain.address` has it, for ranges; erased with it
     sqlite_with_rowid=False,
 )
 
@@ -235,6 +238,8 @@ Index("ix_records_marks", records.c.log_id, records.c.seq, sqlite_where=_MARK, p
 
 _WITH_ID: Final = text("id IS NOT NULL")
 _OUTCOME: Final = text("decision_seq IS NOT NULL")
+_OF_A_REQUEST: Final = text("request_id IS NOT NULL")
+_REFUSED: Final = text("NOT allowed")
 Index("ix_records_log_id_timestamp", records.c.log_id, records.c.timestamp)
 Index("ix_records_log_id_id", records.c.log_id, records.c.id, sqlite_where=_WITH_ID, postgresql_where=_WITH_ID)
 Index(
@@ -291,4 +296,51 @@ import_sources: Final = Table(
     Column("sha256", Text, primary_key=True),
     Column("log_id", Integer, ForeignKey("logs.id"), nullable=False),
     Column("seq", BigInteger, nullable=False),
+)
+
+# What a report was asked, and how far the logs had come: enough to compute it again.
+reports: Final = Table(
+    "reports",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("org_id", Text, ForeignKey("organisations.id"), nullable=False, index=True),
+    Column("created_at", BigInteger, nullable=False),
+    Column("question", Text, nullable=False),
+    Column("checkpoints", Text, nullable=False),  # JSON: signed notes and sizes, by the id of the log
+)
+
+# How far a log was verified when that was last done, and what was found. The MAC keeps others from saying so.
+verifications: Final = Table(
+    "verifications",
+    metadata,
+    Column("log_id", Integer, ForeignKey("logs.id"), primary_key=True, autoincrement=False),
+    Column("verified", LargeBinary, nullable=False),
+    Column("mac", LargeBinary, nullable=False),
+)
+
+_RETRY: Final = text("attempt > 1")
+_GAP: Final = text("type = 'gap'")
+Index(
+    "ix_records_retries",
+    records.c.log_id,
+    records.c.request_id,
+    records.c.seq,
+    sqlite_where=_RETRY,
+    postgresql_where=_RETRY,
+)
+Index("ix_records_gaps", records.c.log_id, records.c.seq, sqlite_where=_GAP, postgresql_where=_GAP)
+Index(
+    "ix_records_log_id_request_id",
+    records.c.log_id,
+    records.c.request_id,
+    sqlite_where=_OF_A_REQUEST,
+    postgresql_where=_OF_A_REQUEST,
+)
+# What people look for most is rare; only what was refused pays for this one.
+Index(
+    "ix_records_refused",
+    records.c.log_id,
+    records.c.timestamp,
+    sqlite_where=_REFUSED,
+    postgresql_where=_REFUSED,
 )

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scriba.domain.period import DAY, is_date, parse_end, parse_start
+from scriba.domain.period import DAY, Period, first_of_month, is_date, parse_end, parse_period, parse_start
+from scriba.domain.timestamp import MAX_MICROS
 from scriba.errors import InvalidInput
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -90,3 +91,70 @@ def test_only_dates_are_dates() -> None:
     """A date is told from a timestamp by its form alone."""
     assert is_date("2025-02-30")
     assert not is_date("2025-02-28T00:00:00Z")
+
+
+@pytest.mark.parametrize(
+    ("name", "start", "end"),
+    [
+        ("2025", "2025-01-01", "2026-01-01"),
+        ("2025-Q1", "2025-01-01", "2025-04-01"),
+        ("2024-Q4", "2024-10-01", "2025-01-01"),
+        ("2025-01", "2025-01-01", "2025-02-01"),
+        ("2024-02", "2024-02-01", "2024-03-01"),
+        ("2025-04", "2025-04-01", "2025-05-01"),
+        ("2025-W03", "2025-01-13", "2025-01-20"),
+        ("2020-W53", "2020-12-28", "2021-01-04"),
+        ("2025-W01", "2024-12-30", "2025-01-06"),
+        ("2024-02-29", "2024-02-29", "2024-03-01"),
+        ("1970", "1970-01-01", "1971-01-01"),
+    ],
+)
+def test_named_periods(name: str, start: str, end: str) -> None:
+    """Promise: years, quarters, months, ISO weeks and days mean what the calendar says."""
+    assert parse_period(name, "period") == (parse_start(start, "a"), parse_start(end, "b"))
+
+
+@pytest.mark.parametrize("name", ["9999", "9999-Q4", "9999-12", "9999-12-31"])
+def test_the_last_periods_end_with_the_calendar(name: str) -> None:
+    """Promise: the end of the year 9999 is no special case."""
+    assert parse_period(name, "period").end == MAX_MICROS + 1
+
+
+@pytest.mark.parametrize(
+    "name",
+    (
+        *(
+            "",
+            "25",
+            "2025-",
+            "2025-13",
+            "2025-00",
+            "2025-Q5",
+            "2025-q1",
+            "2025-W53",
+            "2025-W00",
+            "2025-02-29",
+            "2025-1",
+        ),
+        *("1969", "1969-12-31", "1970-W01", "0000", "٢٠٢٥", "2025-01 ", "2025-01-10T00:00:00Z", "last-month"),
+    ),
+)
+def test_what_is_no_period(name: str) -> None:
+    """Promise: a period that the calendar does not have is refused, with examples."""
+    with pytest.raises(InvalidInput, match="2025-W03") as caught:
+        parse_period(name, "period")
+    assert caught.value.param == "period"
+
+
+def test_the_last_second_of_a_period() -> None:
+    """Promise: the end that a report prints is the last second that belongs to the period."""
+    assert Period(0, 2_000_000).last_second == 1_000_000
+    assert Period(0, 2_000_001).last_second == 2_000_000
+    assert Period(5, 5).last_second == 5
+
+
+@given(st.integers(0, MAX_MICROS).map(lambda moment: EPOCH + timedelta(microseconds=moment)))
+def test_the_first_of_a_month(moment: datetime) -> None:
+    """Promise: a month begins at its first midnight in UTC."""
+    first = moment.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    assert first_of_month(_micros(moment)) == _micros(first)
