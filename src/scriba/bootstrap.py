@@ -15,7 +15,7 @@ from scriba.errors import ScribaError
 from scriba.gateway.configured import Configured, configure, read_settings
 from scriba.gateway.enforcement import EnforcementPoint
 from scriba.gateway.proxy import Gateway
-from scriba.gateway.routes import PATHS
+from scriba.gateway.routes import is_of_gateway
 from scriba.gateway.sandbox import Sandbox
 from scriba.gateway.upstream import HttpUpstreams
 from scriba.policy.catalogue import load_catalogue
@@ -117,7 +117,7 @@ class Application:
         """Answer one request, or begin and end the life of the process."""
         if scope["type"] == "lifespan":
             await self._live(receive, send)
-        elif scope["type"] == "http" and scope["path"] in PATHS:
+        elif scope["type"] == "http" and is_of_gateway(scope["path"]):
             await self.gateway(scope, receive, send)
         else:
             await self.api(scope, receive, send)

@@ -15,7 +15,7 @@ import msgspec
 from scriba.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 
 __all__ = ["MAX_NAMES", "Body", "parse_body"]
 
@@ -28,6 +28,9 @@ _SHOWN: Final = 128
 _EXPLAINED: Final = 1024 * 1024
 """Bytes up to which a malformed body is read a second time, to say which field is at fault."""
 
+_NOTHING: Final = (b"null", b"false")
+_ITEMS: Final = msgspec.json.Decoder(list[msgspec.Raw] | None)
+_OBJECT: Final = msgspec.json.Decoder(dict[str, msgspec.Raw] | None)
 _TEXT: Final = msgspec.json.Decoder(str | None)
 # Possessive, so that a long name costs one pass. The decoder has checked the syntax before these are used.
 _NAME: Final = re.compile(rb'[ \t\n\r]*+"[^"\\]*+(?:\\.[^"\\]*+)*+"[ \t\n\r]*+:[ \t\n\r]*+', re.DOTALL)
@@ -42,7 +45,7 @@ class _Name(str):
 
 
 class _Tool(msgspec.Struct):
-    type: str
+    type: str = ""  # Anthropic's own tools have one, the caller's need none
 
 
 _TOOLS: Final = msgspec.json.Decoder(list[_Tool] | None)
@@ -64,9 +67,37 @@ class Body:
     def __contains__(self, name: str) -> bool:
         return name in self._fields
 
-    def find(self, names: frozenset[str]) -> str:
-        """Return the first field that is one of `names` (in lower case), whatever its case; empty if none is."""
-        return next((name for name in self._fields if name.lower() in names), "")
+    def find(self, names: Container[str]) -> str:
+        """Return the first field that is one of `names` (in lower case), whatever its case; empty if none is.
+
+        One that is null or false says nothing and does not count.
+        """
+        return next((name for name in self._fields if name.lower() in names and self.is_set(name)), "")
+
+    def is_set(self, name: str) -> bool:
+        """Whether a top-level field is there, and neither null nor false."""
+        return name in self._fields and bytes(self._fields[name]) not in _NOTHING
+
+    def objects(self, name: str, names: Iterable[str], at: str) -> Iterator[Body]:
+        """Yield the objects in a top-level list, each read as strictly as a body; none if the list is absent.
+
+        :param names: as in `parse_body`
+        :param at: what the list is called in an error
+        :raises InvalidInput: it is no list, or one of them is at fault
+        """
+        try:
+            items = _ITEMS.decode(self._fields.get(name, b"null")) or ()
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            raise InvalidInput(f"`{at}` must be a list of objects.", param=at) from None
+        for item in items:
+            try:
+                yield parse_body(bytes(item), names)
+            except InvalidInput as error:
+                raise InvalidInput(f"In `{at}`: {error}", param=at) from None
+
+    def begins_with(self, name: str, start: bytes) -> bool:
+        """Whether the JSON text of a top-level field begins so."""
+        return bytes(self._fields.get(name, b"")).startswith(start)
 
     def tool_types(self) -> tuple[str, ...]:
         """Return the types of the tools that the request offers.
@@ -82,9 +113,13 @@ class Body:
     def text(self, name: str) -> str:
         """Return a top-level text; empty if it is absent or null.
 
+        :param name: `metadata.user_id` is that field of the object `metadata`
         :raises InvalidInput: if it is something else
         """
-        raw = self._fields.get(name)
+        outer, dot, inner = name.partition(".")
+        raw = self._fields.get(outer)
+        if raw is not None and dot:
+            raw = _member(raw, outer).get(inner)
         if raw is None:
             return ""
         try:
@@ -97,6 +132,13 @@ class Body:
         start = self._starts[name]
         end = start + len(self._fields[name])
         return b"".join((self.raw[:start], msgspec.json.encode(text), self.raw[end:]))
+
+
+def _member(raw: msgspec.Raw, name: str) -> dict[str, msgspec.Raw]:
+    try:
+        return _OBJECT.decode(raw) or {}
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise InvalidInput(f"`{name}` must be an object.", param=name) from None
 
 
 def parse_body(raw: bytes, names: Iterable[str]) -> Body:

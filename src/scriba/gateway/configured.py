@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from scriba.domain.record import Operation
 from scriba.domain.secret import Secret
 from scriba.gateway.route import Dialect
 from scriba.policy.catalogue import load_catalogue
@@ -119,7 +118,7 @@ def key_variables(catalogue: Catalogue) -> dict[str, tuple[str, ...]]:
 
 _SANDBOX_PROVIDER: Final = ConfiguredProvider(
     id=SANDBOX,
-    operations=(Operation.CHAT,),
+    dialects=("openai", "anthropic"),
     models=(ModelRoute(name=SANDBOX_MODEL, upstream="echo"),),
 )
 

@@ -18,6 +18,7 @@ from scriba.errors import InvalidInput, PermissionDenied, Unavailable
 from scriba.gateway.body import Body
 from scriba.gateway.caller import Caller
 from scriba.gateway.route import Route
+from scriba.gateway.routes import served_operations
 from scriba.ledger.canonical import InvalidRecord
 from scriba.policy.engine import RequestFacts
 from scriba.policy.rules import choose_policy
@@ -26,6 +27,7 @@ from scriba.storage.model import Appended, ControlState, LogId, LogName, Role
 
 if TYPE_CHECKING:
     from scriba.auth import Authenticator
+    from scriba.policy.configured import ConfiguredProvider
     from scriba.policy.engine import DecisionPoint, Verdict
     from scriba.policy.rules import Policy
     from scriba.storage.appender import Appender
@@ -142,7 +144,7 @@ class EnforcementPoint:
         operation = request.route.operation
         verdict = self._decision_point.decide(policy, RequestFacts(model=request.model, operation=operation))
         if verdict.allowed and not self._configured[verdict.provider].speaks(operation):
-            raise _wrong_dialect(verdict.provider, request.route)
+            raise _wrong_dialect(self._configured[verdict.provider], request.route)
         if verdict.allowed and self._decision_point.catalogue.facts(verdict.provider).router:
             _check_fields(request, verdict.provider)
         return verdict
@@ -220,9 +222,13 @@ def _check_fields(request: Request, router: str) -> None:
         )
 
 
-def _wrong_dialect(provider: str, route: Route) -> InvalidInput:
+def _wrong_dialect(provider: ConfiguredProvider, route: Route) -> InvalidInput:
+    others = served_operations(route.operation)
+    fitting = [f"POST {path}" for path, operation in others.items() if provider.speaks(operation)]
+    setting = f"{route.dialect}_base_url in its table [providers.{provider.id}]"
     return InvalidInput(
-        f"The provider '{provider}' is not configured for the dialect of this route, '{route.dialect}'.",
+        f"The provider '{provider.id}' does not speak the dialect of this route, '{route.dialect}', here, and nothing "
+        "is translated.",
         param="model",
-        hint=f"Give it an {route.dialect}_base_url in its table [providers.{provider}].",
+        hint=f"Ask it by {' or '.join(fitting)}, or give it an {setting}." if fitting else f"Give it an {setting}.",
     )

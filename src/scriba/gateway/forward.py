@@ -98,16 +98,12 @@ class Forwarding:
         except (UpstreamConnectionError, UpstreamTimeoutError) as error:
             # The answer stays without its end, so the server breaks the connection and nobody takes it for whole.
             if kind.startswith(_EVENTS) and chunk.endswith((b"\n\n", b"\r\n\r\n")):
-                await self._exchange.send(self._error_event(error))
+                await self._exchange.send(self._call.route.encode_event(problem_of(error, self._exchange)))
             raise
         finally:
             self.usage = reader.usage()
         await self._exchange.send(b"", last=True)
         self.ended = Ended.COMPLETE
-
-    def _error_event(self, error: UpstreamConnectionError | UpstreamTimeoutError) -> bytes:
-        problem = problem_of(error, self._exchange)
-        return b"data: %b\n\n" % self._call.route.encode_problem(problem)
 
 
 def _header(headers: RawHeaders, name: bytes) -> bytes:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from scriba.domain.api_key import KEY_PREFIX
 from scriba.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ _HOP_BY_HOP: Final = frozenset(
 
 _CREDENTIALS: Final = frozenset({b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key", b"cookie"})
 """Where callers put keys: none of theirs is for a provider."""
+
+_OUR_KEY: Final = KEY_PREFIX.encode()
 
 _READ: Final = frozenset(
     {b"authorization", b"x-api-key", b"content-length", b"content-type", b"content-encoding", b"user-agent"}
@@ -86,13 +89,16 @@ class RequestHeaders:
 
 
 def for_provider(raw: Iterable[tuple[bytes, bytes]]) -> list[tuple[str, str]]:
-    """Choose the headers that go on to a provider. A header that is not UTF-8 cannot be sent on and stays here."""
+    """Choose the headers that go on to a provider. A header that is not UTF-8 cannot be sent on and stays here.
+
+    So does one in which a key of ours stands, wherever a caller has put it.
+    """
     named: frozenset[bytes] = frozenset()
     chosen = []
     for name, value in raw:
         if name == b"connection":
             named |= _listed(value)
-        elif name not in _KEPT_HERE and not name.startswith(b"ai-reporting-"):
+        elif name not in _KEPT_HERE and not name.startswith(b"ai-reporting-") and _OUR_KEY not in value:
             try:
                 chosen.append((name.decode("ascii"), value.decode()))
             except UnicodeDecodeError:

@@ -1,6 +1,6 @@
-"""OpenAI's dialect: the shape of its errors and what its chat completions look like.
+"""OpenAI's dialect: the shape of its errors, its chat completions and its embeddings.
 
-https://platform.openai.com/docs/api-reference/chat
+https://platform.openai.com/docs/api-reference/chat and .../embeddings
 """
 
 from __future__ import annotations
@@ -16,14 +16,28 @@ from scriba.gateway.usage import Usage
 if TYPE_CHECKING:
     from scriba.gateway.answer import Problem
 
-__all__ = ["CHAT_COMPLETIONS", "encode_problem", "read_usage"]
+__all__ = [
+    "CHAT_COMPLETIONS",
+    "EMBEDDINGS",
+    "MODERATION",
+    "OTHER_MODELS",
+    "Count",
+    "encode_event",
+    "encode_problem",
+    "error_of",
+    "read_usage",
+]
 
-_Count = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
+"""A number of tokens that a record can hold."""
+
+OTHER_MODELS: Final = "would let the provider choose another model; send `model` alone."
+MODERATION: Final = "would send the request to a second model, which the policy does not judge."
 
 
 class _Counts(msgspec.Struct):
-    prompt_tokens: _Count | None = None
-    completion_tokens: _Count | None = None
+    prompt_tokens: Count | None = None
+    completion_tokens: Count | None = None
 
 
 class _Document(msgspec.Struct):
@@ -42,15 +56,25 @@ def read_usage(document: bytes) -> Usage | None:
     return Usage(counts.prompt_tokens, counts.completion_tokens) if counts else None
 
 
-def encode_problem(problem: Problem) -> bytes:
-    """Encode an error as OpenAI does, with what Scriba knows besides in the same object."""
+def error_of(problem: Problem) -> dict[str, object]:
+    """Return an error as OpenAI describes it, with what Scriba knows besides."""
     error: dict[str, object] = {
         "message": problem.message,
         "type": problem.kind or ("invalid_request_error" if problem.status < 500 else "server_error"),
         "code": problem.code,
         "param": problem.param,
     }
-    return msgspec.json.encode({"error": error | problem.facts()})
+    return error | problem.facts()
+
+
+def encode_problem(problem: Problem) -> bytes:
+    """Encode an error as OpenAI does."""
+    return msgspec.json.encode({"error": error_of(problem)})
+
+
+def encode_event(problem: Problem) -> bytes:
+    """Encode an error within a stream of chunks, which have no names."""
+    return b"data: %b\n\n" % encode_problem(problem)
 
 
 CHAT_COMPLETIONS: Final = Route(
@@ -58,11 +82,19 @@ CHAT_COMPLETIONS: Final = Route(
     dialect="openai",
     path="/chat/completions",
     user_field="user",
-    # OpenRouter, https://openrouter.ai/docs/features/model-routing, .../presets and .../guides/features/server-tools;
-    # Vercel, https://vercel.com/docs/ai-gateway/models-and-providers/provider-options
-    bypasses=frozenset({"models"}),
-    router_fields=frozenset({"fallbacks", "plugins", "preset", "provider", "provideroptions", "route"}),
-    router_tools=("openrouter:",),
+    bypasses={"models": OTHER_MODELS, "moderation": MODERATION},
     encode_problem=encode_problem,
+    encode_event=encode_event,
+    read_usage=read_usage,
+)
+
+EMBEDDINGS: Final = Route(
+    operation=Operation.EMBEDDINGS,
+    dialect="openai",
+    path="/embeddings",
+    user_field="user",
+    bypasses={"models": OTHER_MODELS},
+    encode_problem=encode_problem,
+    encode_event=encode_event,
     read_usage=read_usage,
 )

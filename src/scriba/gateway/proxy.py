@@ -7,7 +7,7 @@ import traceback
 from typing import TYPE_CHECKING, Final
 
 from scriba.auth import api_key_of
-from scriba.errors import InvalidInput, ScribaError
+from scriba.errors import InvalidInput, NotFound, ScribaError
 from scriba.gateway.answer import MethodNotAllowedError, Problem, problem_of
 from scriba.gateway.body import Body, parse_body
 from scriba.gateway.caller import policy_slot, read_caller
@@ -17,7 +17,7 @@ from scriba.gateway.exchange import ClientGone, Exchange
 from scriba.gateway.forward import Forwarding
 from scriba.gateway.headers import RequestHeaders
 from scriba.gateway.refusal import refusal
-from scriba.gateway.routes import ROUTES, routes_at
+from scriba.gateway.routes import PATHS, ROUTES, route_like, routes_at
 from scriba.gateway.upstream import Call
 from scriba.ledger.canonical import InvalidRecord, check_text
 from scriba.policy.resolution import MAX_MODEL_BYTES
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from scriba.storage.appender import Appender
 
 __all__ = ["Gateway"]
+
+_SHOWN: Final = 100
+"""Characters of a path that an error repeats."""
 
 _log: Final = logging.getLogger("scriba.gateway")
 
@@ -67,8 +70,9 @@ class Gateway:
         exchange = Exchange(scope, receive, send, self._settings.trusted_proxies)
         route = ROUTES.get((scope["method"], scope["path"]))
         if route is None:
-            await _refuse_method(exchange, scope)
+            await _refuse_place(exchange, scope)
             return
+        _mark_dialect(exchange, route)
         try:
             await self._serve(exchange, route)
         except ClientGone:
@@ -85,7 +89,7 @@ class Gateway:
         key = api_key_of(headers.text(b"authorization"), headers.text(b"x-api-key"))
         admission = await self._enforcement.admit(key)
         raw, digest = await exchange.read_body(headers, self._settings.max_body_bytes)
-        body = parse_body(raw, ("model", route.user_field))
+        body = parse_body(raw, ("model", route.user_field.partition(".")[0]))
         request = self._request(exchange, route, headers, body, digest)
         ruling = await self._enforcement.rule(request, admission)
         self._mark(exchange, ruling)
@@ -141,8 +145,11 @@ class Gateway:
 
 
 def _model(body: Body, route: Route) -> str:
+    """Return the model that is asked for, once nothing in the body can bring in another one."""
     if name := body.find(route.bypasses):
-        raise InvalidInput(f"`{name}` would let the provider choose another model; send `model` alone.", param=name)
+        raise InvalidInput(f"`{name}` {route.bypasses[name.lower()]}", param=name)
+    if route.check_body is not None:
+        route.check_body(body)
     if not (model := body.text("model")):
         raise InvalidInput("`model` is missing: name the model to ask, such as `gpt-4o`.", param="model")
     _check_model(model)
@@ -159,12 +166,24 @@ def _check_model(model: str) -> None:
         raise InvalidInput(f"`model` {error.message}.", param="model") from None
 
 
-async def _refuse_method(exchange: Exchange, scope: Message) -> None:
-    known = routes_at(scope["path"])
-    allowed = ", ".join(known)
-    exchange.marks.append((b"allow", allowed.encode()))
-    error = MethodNotAllowedError(f"{scope['path']} takes {allowed}, not {scope['method']}.", param="method")
-    await _fail(exchange, next(iter(known.values())), error)
+async def _refuse_place(exchange: Exchange, scope: Message) -> None:
+    """Answer for a path that the gateway does not serve, or not by this method."""
+    path, known = scope["path"], routes_at(scope["path"])
+    route = route_like(path)
+    _mark_dialect(exchange, route)
+    if known:
+        allowed = ", ".join(known)
+        exchange.marks.append((b"allow", allowed.encode()))
+        await _fail(exchange, route, MethodNotAllowedError(f"{path} takes {allowed}, not {scope['method']}."))
+        return
+    served = ", ".join(sorted(served for served in PATHS if not served.startswith("/llm")))
+    hint = "Scriba keeps no answers: send the whole conversation instead." if "/responses/" in path else None
+    await _fail(exchange, route, NotFound(f"{path[:_SHOWN]} is not served here; POST {served} are.", hint=hint))
+
+
+def _mark_dialect(exchange: Exchange, route: Route) -> None:
+    if route.dialect == "anthropic":  # whose clients look for the id of a request there
+        exchange.marks.append((b"request-id", exchange.request_id.encode()))
 
 
 async def _fail(exchange: Exchange, route: Route, error: ScribaError) -> None:

@@ -11,6 +11,7 @@ import msgspec
 from yarl import URL
 
 from scriba.gateway.answer import UpstreamConnectionError, UpstreamTimeoutError
+from scriba.gateway.anthropic import DEFAULT_VERSION
 from scriba.gateway.headers import RawHeaders, for_client, for_provider
 from scriba.gateway.route import Route
 
@@ -121,10 +122,10 @@ class HttpUpstreams:
         return _HttpReply(call.provider, response)
 
     def _address(self, provider: str, target: Target, route: Route) -> URL:
-        address = self._addresses.get((provider, route.operation))
+        address = self._addresses.get((provider, route.path))
         if address is None:
             address = URL(target.base_urls[route.dialect] + route.path)
-            self._addresses[provider, route.operation] = address
+            self._addresses[provider, route.path] = address
         return address
 
 
@@ -160,6 +161,8 @@ def _headers(call: Call, target: Target) -> list[tuple[str, str]]:
     headers += (("content-type", "application/json"), ("accept-encoding", "identity"))
     if target.key is not None:
         headers.append(_credential(call.route.dialect, target.key.reveal()))
+    if call.route.dialect == "anthropic" and not any(name == "anthropic-version" for name, _ in headers):
+        headers.append(("anthropic-version", DEFAULT_VERSION))
     return headers
 
 

@@ -14,8 +14,8 @@ __all__ = ["NO_USAGE", "ReadUsage", "Usage", "UsageReader", "usage_reader"]
 MAX_DOCUMENT: Final = 8 * 1024 * 1024
 """Bytes of a JSON answer that are kept to read the counts at its end; a longer one has unknown counts."""
 
-MAX_LINE: Final = 64 * 1024
-"""Bytes of one line of a stream. Counts stand in a short event of their own."""
+MAX_LINE: Final = 8 * 1024 * 1024
+"""Bytes of one line of a stream. The event that ends a response of OpenAI's holds the counts beside all of its text."""
 
 _MARK: Final = b'"usage"'
 """Within a JSON text the quotes would be escaped, so what a model says cannot look like this."""
@@ -26,6 +26,12 @@ class Usage(msgspec.Struct, frozen=True):
 
     input_tokens: int | None = None
     output_tokens: int | None = None
+
+    def followed_by(self, later: Usage) -> Usage:
+        """Return what is known once a later event of the same stream has been read."""
+        if later.input_tokens is None:
+            return Usage(self.input_tokens, later.output_tokens)
+        return later if later.output_tokens is not None else Usage(later.input_tokens, self.output_tokens)
 
 
 NO_USAGE: Final = Usage()
@@ -81,25 +87,41 @@ class _Document:
 
 
 class _Events:
-    """A stream of server-sent events. Only lines that hold the mark are parsed; the last one with counts is right."""
+    """A stream of server-sent events. Only lines that hold the mark are parsed; of each count the last one is right."""
 
     def __init__(self, read: ReadUsage) -> None:
         self._read = read
-        self._rest = b""
+        self._rest: list[bytes] = []  # of a line whose end has not come
+        self._size = 0
         self._usage = NO_USAGE
 
     def feed(self, chunk: bytes) -> None:
-        text = self._rest + chunk if self._rest else chunk
-        end = text.rfind(b"\n") + 1
-        self._rest = text[end:] if len(text) - end <= MAX_LINE else b""
-        if text.find(_MARK, 0, end) >= 0:
-            self._read_lines(text[:end])
+        end = chunk.rfind(b"\n") + 1
+        if not end:
+            self._keep(chunk)
+            return
+        text = chunk[:end]  # the same bytes if it ends there
+        if self._rest:
+            text = b"".join((*self._rest, text))
+            self._rest.clear()
+        self._size = 0
+        if end < len(chunk):
+            self._keep(chunk[end:])
+        if _MARK in text:
+            self._read_lines(text)
 
     def usage(self) -> Usage:
-        self._read_lines(self._rest)
+        self._read_lines(b"".join(self._rest))
         return self._usage
+
+    def _keep(self, part: bytes) -> None:
+        self._size += len(part)
+        if self._size > MAX_LINE:
+            self._rest.clear()
+        else:
+            self._rest.append(part)
 
     def _read_lines(self, text: bytes) -> None:
         for line in text.splitlines():
-            if line.startswith(b"data:") and _MARK in line:
-                self._usage = self._read(line[5:]) or self._usage
+            if line.startswith(b"data:") and _MARK in line and (later := self._read(line[5:])):
+                self._usage = self._usage.followed_by(later)

@@ -90,7 +90,7 @@ class DecisionPoint:
 
     def decide(self, policy: Policy, request: RequestFacts) -> Verdict:
         """Return the verdict. Never raises, whatever the request says."""
-        resolution = self.resolver.resolve(request.model, request.pinned_provider)
+        resolution = self._resolved(request)
         if not resolution.provider:
             return self._refused(policy, resolution, (Code.MODEL_UNKNOWN,))
         codes = self._broken(policy.rules, resolution)
@@ -104,10 +104,24 @@ class DecisionPoint:
 
     def alternatives(self, policy: Policy, request: RequestFacts) -> Iterator[Offer]:
         """Yield the other configured providers of the same model that comply and can take the request as it is."""
-        resolution = self.resolver.resolve(request.model, request.pinned_provider)
+        resolution = self._resolved(request)
         for offer in self.resolver.offers(resolution):
             if offer.provider.speaks(request.operation) and not self._broken(policy.rules, offer.resolution):
                 yield offer
+
+    def _resolved(self, request: RequestFacts) -> Resolution:
+        """Return whom a request is for.
+
+        A name that leaves the provider open means one that can take the request as it is, if any is configured.
+        """
+        resolution = self.resolver.resolve(request.model, request.pinned_provider)
+        configured = self._configured.get(resolution.provider)
+        if configured is None or configured.speaks(request.operation) or request.pinned_provider:
+            return resolution
+        if self.resolver.names_provider(request.model):
+            return resolution
+        speaking = (o.resolution for o in self.resolver.offers(resolution) if o.provider.speaks(request.operation))
+        return next(speaking, resolution)
 
     def _rerouted(
         self, policy: Policy, request: RequestFacts, resolution: Resolution, codes: tuple[Code, ...]

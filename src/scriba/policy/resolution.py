@@ -55,6 +55,12 @@ class Resolver:
             return Resolution(model=model)
         return self._resolve_once(model, pinned)
 
+    def names_provider(self, model: str) -> bool:
+        """Whether a model string says who shall serve it, and not only which model is meant."""
+        name = model.lower()
+        is_prefixed = "/" in name or ":" in name
+        return is_prefixed or bool(forms.named_provider(name)) or self._names.routed(model, name) is not None
+
     def _offers(self, resolution: Resolution) -> tuple[Offer, ...]:
         """Return who else is configured to serve the same model, in the operator's order.
 
