@@ -29,7 +29,10 @@ __all__ = ["read_detail"]
 
 _FIELDS: Final = tuple(COLUMNS.index(name) for name in ENTRY_COLUMNS)
 _SELECT_ENTRY: Final = select(*(records.c[name] for name in COLUMNS)).where(
-    records.c.log_id == bindparam("log_id"), records.c.id == bindparam("id"), records.c.type == "decision"
+    records.c.log_id == bindparam("log_id"),
+    records.c.id == bindparam("id"),
+    records.c.type == "decision",
+    records.c.seq >= bindparam("first_seq"),
 )
 _SELECT_OUTCOME: Final = (
     select(*(records.c[name] for name in COLUMNS))
@@ -50,7 +53,9 @@ def read_detail(connection: Connection, org_id: str, entry_id: str) -> Detail:
     except InvalidInput:
         raise missing from None
     for span in read_spans(connection, org_id):
-        row = connection.execute(_SELECT_ENTRY, {"log_id": span.log_id, "id": entry_id}).first()
+        row = connection.execute(
+            _SELECT_ENTRY, {"log_id": span.log_id, "id": entry_id, "first_seq": span.first_seq}
+        ).first()
         if row is not None:
             return _detail(row, _outcome(connection, span, row.seq, org_id), span, org_id)
     raise missing

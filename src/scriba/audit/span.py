@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["Span", "read_spans"]
 
 _SELECT: Final = (
-    select(logs.c.id, logs.c.log, logs.c.origin, logs.c.size)
+    select(logs.c.id, logs.c.log, logs.c.origin, logs.c.size, logs.c.first_seq)
     # Record 0 of a log says what log it is; entries come after it.
     .where(logs.c.org_id == bindparam("org_id"), logs.c.log.in_([LogName.REQUESTS, LogName.IMPORTS]), logs.c.size > 1)
     .order_by(logs.c.log, logs.c.generation)
@@ -24,12 +24,16 @@ _SELECT: Final = (
 
 
 class Span(msgspec.Struct, frozen=True):
-    """The records of one log from the first to the one before `size`. What they hold never changes."""
+    """The records of one log from `first_seq` to the one before `size`. What they hold never changes.
+
+    What is before `first_seq` was purged. Rows of it may still be there, and nobody reads them.
+    """
 
     log_id: int
     log: str
     origin: str
     size: int
+    first_seq: int = 0
 
 
 def read_spans(connection: Connection, org_id: str) -> tuple[Span, ...]:

@@ -66,10 +66,11 @@ def pending(log: LogId, record: Record, revision: int | None = None) -> Pending:
 class LockedLog:
     """A log whose head this transaction holds, and what the transaction has placed behind it so far."""
 
-    def __init__(self, log_id: int, origin: str, head: Head) -> None:
+    def __init__(self, log_id: int, origin: str, head: Head, first_seq: int) -> None:
         self.id = log_id
         self.origin = origin
         self.head = head
+        self.first_seq = first_seq
         self.hashes: list[bytes] = []
         self.log_time = head.last_time
 
@@ -82,7 +83,7 @@ class LockedLog:
         return (self.id, seq, self.log_time, timestamp, leaf, *item.tail)
 
 
-_HEAD_COLUMNS: Final = "id, org_id, log, origin, size, last_time, frontier, seal"
+_HEAD_COLUMNS: Final = "id, org_id, log, origin, size, last_time, frontier, seal, first_seq"
 
 
 class HotLogs:
@@ -196,17 +197,17 @@ class HotLogs:
         return locked
 
     def _open(self, row: Sequence[Any]) -> LockedLog:
-        log_id, _, _, origin, size, last_time, frontier, stored_seal = row
+        log_id, _, _, origin, size, last_time, frontier, stored_seal, first_seq = row
         head = load_head(size, last_time, bytes(frontier))
         check_seal(head, self._keyring.of(origin).head_key, bytes(stored_seal))
-        return LockedLog(log_id, origin, head)
+        return LockedLog(log_id, origin, head, first_seq)
 
     def _check_not_older(self, connection: Connection, log: LockedLog) -> None:
         last = self._written.get(log.origin)
         if last is None or (log.head.size == last.seq + 1 and log.head.last_time == last.log_time):
             return  # nobody has written since; the seal vouches for the rest
-        if log.head.size > last.seq and self._stands(connection, log.id, last):
-            return
+        if log.head.size > last.seq and (last.seq < log.first_seq or self._stands(connection, log.id, last)):
+            return  # if it was purged meanwhile, verification judges whether that was right
         raise IntegrityError(
             f"The log {log.origin} has {log.head.size} records, but not record {last.seq} as this process wrote it: "
             "the database was rolled back.",
