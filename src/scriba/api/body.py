@@ -6,13 +6,13 @@ character, NaN.
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Annotated, Final, NamedTuple, Never, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Final, NamedTuple, TypeAlias
 
 from fastapi import Depends, Request
 
 from scriba.api.access import services_of
 from scriba.domain.filter import check_text
+from scriba.domain.strict_json import load_json
 from scriba.errors import BodyTooLarge, InvalidInput, UnsupportedMedia
 
 if TYPE_CHECKING:
@@ -62,33 +62,11 @@ def parse_json(raw: bytes) -> object:
     """
     if not raw.strip():
         raise InvalidInput("The request body is empty; a JSON object is expected.", param="body")
-    try:
-        document = json.loads(raw.decode(), object_pairs_hook=_unique, parse_constant=_no_number)
-    except UnicodeDecodeError:
-        raise InvalidInput("The request body is not UTF-8.", param="body") from None
-    except json.JSONDecodeError as error:
-        place = f"line {error.lineno}, column {error.colno}"
-        raise InvalidInput(f"The request body is not valid JSON: {error.msg} ({place}).", param="body") from None
-    except (RecursionError, ValueError):
-        raise InvalidInput("The request body is nested too deeply or has a number too long.", param="body") from None
+    document = load_json(raw)
     for where, text in _texts(document):
         if not text.isprintable():  # true of every text that nothing is wrong with, but for a few rare characters
             check_text(text, _path(where))
     return document
-
-
-def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    members: dict[str, object] = {}
-    for name, value in pairs:
-        if name in members:
-            shown = name.encode(errors="replace").decode()
-            raise InvalidInput(f"{shown!r} occurs more than once in the request body.", param=shown)
-        members[name] = value
-    return members
-
-
-def _no_number(name: str) -> Never:
-    raise InvalidInput(f"{name} is not JSON; a number is written in digits.", param="body")
 
 
 class _Place(NamedTuple):

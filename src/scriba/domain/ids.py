@@ -14,7 +14,7 @@ from typing import Final
 
 from scriba.domain.entropy import random_piece
 
-__all__ = ["is_id", "mint_id"]
+__all__ = ["derive_id", "is_id", "mint_id"]
 
 _DIGITS: Final = "0123456789abcdefghjkmnpqrstvwxyz"
 _PAIRS: Final = tuple(high + low for high in _DIGITS for low in _DIGITS)
@@ -27,18 +27,31 @@ def mint_id(prefix: str, micros: int | None = None) -> str:
 
     :raises ValueError: if the time does not fit into 48 bits of milliseconds
     """
-    millis = time.time_ns() // 1_000_000 if micros is None else micros // 1000
-    bits = int.from_bytes(random_piece()[:10])
-    return (
-        f"{prefix}_{_time_part(millis)}"
-        f"{_PAIRS[bits >> 70]}{_PAIRS[bits >> 60 & 1023]}{_PAIRS[bits >> 50 & 1023]}{_PAIRS[bits >> 40 & 1023]}"
-        f"{_PAIRS[bits >> 30 & 1023]}{_PAIRS[bits >> 20 & 1023]}{_PAIRS[bits >> 10 & 1023]}{_PAIRS[bits & 1023]}"
-    )
+    return _id(prefix, time.time_ns() // 1_000_000 if micros is None else micros // 1000, random_piece()[:10])
+
+
+def derive_id(prefix: str, micros: int, digest: bytes) -> str:
+    """Return the id that this time and the first 80 bits of a keyed hash always give.
+
+    For what must get the same id whenever it comes. Without the key the id is as hard to guess as a minted one.
+
+    :raises ValueError: if the time does not fit into 48 bits of milliseconds
+    """
+    return _id(prefix, micros // 1000, digest[:10])
 
 
 def is_id(text: str, prefix: str) -> bool:
     """Whether the text is an id with this prefix, of the form that `mint_id` makes."""
     return text.startswith(prefix + "_") and _ULID.fullmatch(text, len(prefix) + 1) is not None
+
+
+def _id(prefix: str, millis: int, entropy: bytes) -> str:
+    bits = int.from_bytes(entropy)
+    return (
+        f"{prefix}_{_time_part(millis)}"
+        f"{_PAIRS[bits >> 70]}{_PAIRS[bits >> 60 & 1023]}{_PAIRS[bits >> 50 & 1023]}{_PAIRS[bits >> 40 & 1023]}"
+        f"{_PAIRS[bits >> 30 & 1023]}{_PAIRS[bits >> 20 & 1023]}{_PAIRS[bits >> 10 & 1023]}{_PAIRS[bits & 1023]}"
+    )
 
 
 @lru_cache(maxsize=4)

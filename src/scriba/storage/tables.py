@@ -295,7 +295,8 @@ import_sources: Final = Table(
     Column("org_id", Text, ForeignKey("organisations.id"), primary_key=True),
     Column("sha256", Text, primary_key=True),
     Column("log_id", Integer, ForeignKey("logs.id"), nullable=False),
-    Column("seq", BigInteger, nullable=False),
+    Column("seq", BigInteger, nullable=False),  # of its header
+    Column("count", Integer, nullable=False),
 )
 
 # What a report was asked, and how far the logs had come: enough to compute it again.
