@@ -27,6 +27,7 @@ _PUBLIC: Final = None
 _READ: Final = (Role.AUDITOR, Role.ADMIN)
 _CHANGE: Final = (Role.ADMIN,)
 _CALL: Final = (Role.APP, Role.ADMIN)
+_LIST: Final = (Role.APP, Role.AUDITOR, Role.ADMIN)
 
 ACCESS: Final[Mapping[tuple[str, str], Sequence[Role] | None]] = MappingProxyType(
     {
@@ -38,6 +39,11 @@ ACCESS: Final[Mapping[tuple[str, str], Sequence[Role] | None]] = MappingProxyTyp
         ("GET", "/governance/{id}"): _READ,
         ("PATCH", "/governance/{id}"): _CHANGE,
         ("DELETE", "/governance/{id}"): _CHANGE,
+        ("GET", "/v1/models"): _LIST,
+        ("GET", "/v1/models/{id}"): _LIST,
+        ("GET", "/llm/v1/models"): _LIST,
+        ("GET", "/llm/v1/models/{id}"): _LIST,
+        ("GET", "/llm/config"): _LIST,
         # What the gateway answers itself; it is enforced there, and a test compares.
         **dict.fromkeys(ROUTES, _CALL),
     }
