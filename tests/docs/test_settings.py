@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from typing import TYPE_CHECKING
@@ -73,7 +74,8 @@ def test_every_setting_is_in_the_table_of_the_documentation(name: str) -> None:
     row = next(line for line in CONFIGURATION.read_text("utf-8").splitlines() if line.startswith(f"| `{name}` |"))
     assert f"`SCRIBA_{name.upper()}`" in row
     if default != "":
-        assert f"| `{default}` |" in row
+        shown = default if isinstance(default, str) else json.dumps(default)
+        assert f"| `{shown}` |" in row
 
 
 @pytest.mark.parametrize("name", OF_PROVIDERS)

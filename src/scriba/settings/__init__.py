@@ -6,8 +6,8 @@ Nothing else in the program reads the environment.
 from __future__ import annotations
 
 from scriba.settings.loading import load_settings
-from scriba.settings.model import Dialect, ProviderSettings, Settings
+from scriba.settings.model import Dialect, ProviderSettings, Settings, WebhookSettings
 from scriba.settings.passing import pass_on
 from scriba.settings.sources import DEFAULTS
 
-__all__ = ["DEFAULTS", "Dialect", "ProviderSettings", "Settings", "load_settings", "pass_on"]
+__all__ = ["DEFAULTS", "Dialect", "ProviderSettings", "Settings", "WebhookSettings", "load_settings", "pass_on"]

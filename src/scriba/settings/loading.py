@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 import msgspec
 
 from scriba.settings.database_url import complaint, has_password, sqlite_url
-from scriba.settings.model import Settings
+from scriba.settings.model import Settings, WebhookSettings
 from scriba.settings.providers import KeyVariables, ProviderTable, read_providers, refuse_aliases, refuse_slips
-from scriba.settings.sources import CONFIG_VARIABLE, DEFAULTS, Layer, read_environment, read_file
+from scriba.settings.sources import CONFIG_VARIABLE, DEFAULTS, Layer, SettingPath, read_environment, read_file
 from scriba.settings.table import check_names, malformed, read_table
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from scriba.errors import SettingsError
 
@@ -41,6 +41,22 @@ class _General(msgspec.Struct):
     log_failure: Literal["refuse", "allow"]
     max_body_bytes: Annotated[int, msgspec.Meta(ge=1_024, le=2**31)]
     drain_seconds: Annotated[int, msgspec.Meta(ge=0, le=3_600)]
+    tls_cert_file: str
+    tls_key_file: str
+    tls_key_password_file: str
+    log_format: Literal["text", "json"]
+    log_level: Literal["debug", "info", "warning", "error"]
+    access_log: bool
+    metrics_networks: tuple[str, ...]
+
+
+class _Webhooks(msgspec.Struct):
+    """The table `webhooks`, as it is written."""
+
+    allowed_networks: tuple[str, ...]
+    allow_http: bool
+    allowed_ports: tuple[Annotated[int, msgspec.Meta(ge=1, le=65_535)], ...]
+    require_strong_secrets: bool
 
 
 def load_settings(
@@ -64,7 +80,7 @@ def load_settings(
     environ = os.environ if environ is None else environ
     file = _settings_file(path, environ)
     layer = _layers(file, environ, key_variables or {})
-    check_names(layer, _General, ProviderTable)
+    check_names(layer, _General, {"webhooks": _Webhooks}, ProviderTable)
     refuse_aliases(layer, aliases or {})
     refuse_slips(layer, key_variables or {}, aliases or {})
     general = read_table(layer, (), _General)
@@ -76,10 +92,18 @@ def load_settings(
         host=general.host,
         port=general.port,
         workers=general.workers,
-        trusted_proxies=tuple(_network(layer, text) for text in general.trusted_proxies),
+        trusted_proxies=_networks(layer, ("trusted_proxies",), general.trusted_proxies),
         log_failure=general.log_failure,
         max_body_bytes=general.max_body_bytes,
         drain_seconds=general.drain_seconds,
+        tls_cert_file=_path(general.tls_cert_file),
+        tls_key_file=_path(general.tls_key_file),
+        tls_key_password_file=_path(general.tls_key_password_file),
+        log_format=general.log_format,
+        log_level=general.log_level,
+        access_log=general.access_log,
+        metrics_networks=_networks(layer, ("metrics_networks",), general.metrics_networks),
+        webhooks=_webhooks(layer),
         providers=read_providers(layer, environ, key_variables),
     )
 
@@ -134,8 +158,22 @@ def _deployment(layer: Layer, general: _General) -> str:
     return general.deployment
 
 
-def _network(layer: Layer, text: str) -> IPv4Network | IPv6Network:
+def _path(text: str) -> Path | None:
+    return Path(text) if text else None
+
+
+def _webhooks(layer: Layer) -> WebhookSettings:
+    table = read_table(layer, ("webhooks",), _Webhooks)
+    return WebhookSettings(
+        allowed_networks=_networks(layer, ("webhooks", "allowed_networks"), table.allowed_networks),
+        allow_http=table.allow_http,
+        allowed_ports=table.allowed_ports,
+        require_strong_secrets=table.require_strong_secrets,
+    )
+
+
+def _networks(layer: Layer, path: SettingPath, texts: Iterable[str]) -> tuple[IPv4Network | IPv6Network, ...]:
     try:
-        return ip_network(text)
+        return tuple(ip_network(text) for text in texts)
     except ValueError as error:
-        raise malformed(layer, ("trusted_proxies",), f"must list addresses or networks: {error}") from None
+        raise malformed(layer, path, f"must list addresses or networks: {error}") from None

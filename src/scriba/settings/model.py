@@ -13,7 +13,7 @@ import msgspec
 from scriba.domain.secret import Secret
 from scriba.settings.database_url import shown
 
-__all__ = ["Dialect", "ProviderSettings", "Settings"]
+__all__ = ["Dialect", "ProviderSettings", "Settings", "WebhookSettings"]
 
 Dialect: TypeAlias = Literal["openai", "anthropic"]
 """Which API an upstream speaks."""
@@ -38,6 +38,18 @@ class ProviderSettings(msgspec.Struct, frozen=True, kw_only=True):
     models: Mapping[str, str] = _NO_MODELS
 
 
+class WebhookSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Where webhooks may go, and what their secrets have to be.
+
+    `allowed_networks` are networks that would be refused otherwise; no `allowed_ports` at all means any port.
+    """
+
+    allowed_networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    allow_http: bool = False
+    allowed_ports: tuple[int, ...] = (443, 8443)
+    require_strong_secrets: bool = False
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """All settings. `file` is the settings file that was read, if there was one.
 
@@ -56,6 +68,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log_failure: Literal["refuse", "allow"]
     max_body_bytes: int
     drain_seconds: int
+    tls_cert_file: Path | None
+    tls_key_file: Path | None
+    tls_key_password_file: Path | None
+    log_format: Literal["text", "json"]
+    log_level: Literal["debug", "info", "warning", "error"]
+    access_log: bool
+    metrics_networks: tuple[IPv4Network | IPv6Network, ...]
+    webhooks: WebhookSettings
     providers: Mapping[str, ProviderSettings]
 
     @property

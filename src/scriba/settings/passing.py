@@ -25,5 +25,7 @@ def pass_on(settings: Settings, *, sandbox: bool, environ: MutableMapping[str, s
     environ["SCRIBA_HOST"] = settings.host
     environ["SCRIBA_PORT"] = str(settings.port)
     environ["SCRIBA_WORKERS"] = str(settings.workers)
+    for name in ("tls_cert_file", "tls_key_file", "tls_key_password_file"):
+        environ[f"SCRIBA_{name.upper()}"] = str(getattr(settings, name) or "")
     if sandbox:
         environ["SCRIBA_PROVIDERS__SANDBOX__ENABLED"] = "true"

@@ -57,7 +57,11 @@ def read_file(path: Path) -> Layer:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"The settings file {path} is not valid TOML: {error}.") from error
     providers = document.pop("providers", {})
+    webhooks = document.pop("webhooks", {})
+    if not isinstance(webhooks, dict):
+        raise SettingsError(f"`webhooks` in {path} must be a table: write [webhooks].", param="webhooks")
     layer: Layer = {(name,): Given(value, str(path)) for name, value in document.items()}
+    layer |= {("webhooks", name): Given(value, str(path)) for name, value in webhooks.items()}
     if not isinstance(providers, dict):
         raise SettingsError(f"`providers` in {path} must be tables: write [providers.NAME].", param="providers")
     for name, table in providers.items():

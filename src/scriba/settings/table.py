@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 import tomllib
-from typing import Annotated, Final, Literal, TypeVar, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeVar, get_args, get_origin
 
 import msgspec
 
 from scriba.domain.nearest import did_you_mean, nearest
 from scriba.errors import SettingsError
 from scriba.settings.sources import PREFIX, Given, Layer, SettingPath
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = ["check_names", "malformed", "read_table"]
 
@@ -29,13 +32,22 @@ _KINDS: Final = {
 """What msgspec calls a type, and what a reader calls it."""
 
 
-def check_names(layer: Layer, general: type[msgspec.Struct], provider: type[msgspec.Struct]) -> None:
-    """Refuse the first setting that does not exist, with the nearest one that does."""
+def check_names(
+    layer: Layer, general: type[msgspec.Struct], tables: Mapping[str, type[msgspec.Struct]], provider: type[msgspec.Struct]
+) -> None:
+    """Refuse the first setting that does not exist, with the nearest one that does.
+
+    :param tables: what stands in each table but those of providers
+    """
     top = general.__struct_fields__
     for path, given in layer.items():
-        if path[0] != "providers":
+        if path[0] in tables:
+            names = tables[path[0]].__struct_fields__
+            if len(path) != 2 or path[1] not in names:
+                raise _unknown(path, given, [(path[0], name) for name in names])
+        elif path[0] != "providers":
             if path[0] not in top or len(path) > 1:
-                raise _unknown(path, given, [*((name,) for name in top), _providers_instead(path, given)])
+                raise _unknown(path, given, [*((name,) for name in (*top, *tables)), _providers_instead(path, given)])
         elif len(path) == 3 and path[2] not in provider.__struct_fields__:
             raise _unknown(path, given, [(*path[:2], name) for name in provider.__struct_fields__])
         elif len(path) not in {2, 3} or (len(path) == 2 and given.value is not None):
