@@ -6,21 +6,22 @@ repeat, so whoever builds a query can keep its text by its shape; the values are
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from sqlglot import exp
 
-from scriba.audit.dialect import bound, matches, pattern
+from scriba.audit.dialect import any_member, bound, contains, matches, pattern
 from scriba.domain.filter import WILDCARD
+from scriba.policy.reasons import long_forms
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from scriba.audit.span import Span
     from scriba.domain.filter import Filters
     from scriba.storage.database import Dialect
 
-__all__ = ["Groups", "Shape", "bounds_of", "entries_where", "groups_of", "named", "shape_of"]
+__all__ = ["Groups", "Shape", "bounds_of", "entries_where", "groups_of", "named", "not_purged", "shape_of"]
 
 Groups: TypeAlias = "dict[str, tuple[object, ...]]"
 """The values of filters, by the condition that they belong to."""
@@ -29,19 +30,36 @@ Shape: TypeAlias = tuple[tuple[str, int], ...]
 """The conditions, and how many values each of them has."""
 
 
+_LET_THROUGH: Final = "let_through"
+_REFUSED: Final = "refused"
+_COLUMNS: Final = ("policy_id", "policy_slot", "enforcement", "api_key_id", "request_id", "user_name", "source")
+
+
 def groups_of(filters: Filters, dialect: Dialect) -> Groups:
     """Return the values to bind, by the condition that they belong to."""
+    forms = dict.fromkeys(form for part in filters.violations for form in long_forms(part))
     groups: Groups = {
         "policy_id": filters.policy_ids,
+        "policy_slot": filters.policy_slots,
         "provider": filters.providers,
         "model": tuple(model for model in filters.models if WILDCARD not in model),
         "model_pattern": tuple(pattern(model, dialect) for model in filters.models if WILDCARD in model),
         "enforcement": filters.enforcements,
-        "allowed": () if filters.allowed is None else (filters.allowed,),
+        "api_key_id": filters.api_key_ids,
+        "request_id": filters.request_ids,
+        "first_address": tuple(network.first for network in filters.networks),
+        "last_address": tuple(network.last for network in filters.networks),
+        "violation": filters.violations,
+        "violation_form": tuple(pattern(form, dialect) for form in forms),
+        "user_name": filters.users,
+        "tag": filters.tags,
+        "source": filters.sources,
         "start": () if filters.start is None else (filters.start,),
         "end": () if filters.end is None else (filters.end,),
     }
-    return {name: values for name, values in groups.items() if values}
+    # Not a value: a database uses an index over the refused alone if the text of the query says so.
+    flag: Groups = {} if filters.allowed is None else {_LET_THROUGH if filters.allowed else _REFUSED: ()}
+    return {**flag, **{name: values for name, values in groups.items() if values}}
 
 
 def shape_of(groups: Groups) -> Shape:
@@ -55,9 +73,13 @@ def named(groups: Groups) -> dict[str, object]:
 
 
 def bounds_of(spans: Sequence[Span]) -> dict[str, object]:
-    """Return which logs are read and how far, under the names `log_N` and `size_N`."""
-    logs = {f"log_{number}": span.log_id for number, span in enumerate(spans)}
-    return {**logs, **{f"size_{number}": span.size for number, span in enumerate(spans)}}
+    """Return which logs are read, from where and how far, under the names `log_N`, `first_N` and `size_N`."""
+    bounds = [(span.log_id, span.first_seq, span.size) for span in spans]
+    return {
+        f"{name}_{number}": value
+        for number, values in enumerate(bounds)
+        for name, value in zip(("log", "first", "size"), values, strict=True)
+    }
 
 
 def entries_where(columns: Sequence[exp.Expr], number: int, shape: Shape, dialect: Dialect) -> exp.Select:
@@ -67,29 +89,68 @@ def entries_where(columns: Sequence[exp.Expr], number: int, shape: Shape, dialec
         exp.select(*columns)
         .from_("records")
         .where(exp.column("log_id").eq(bound(f"log_{number}")), exp.column("type").eq("decision"))
+        .where(not_purged(number))
         .where(*_conditions(filters, dialect))
     )
 
 
+def not_purged(number: int) -> exp.Expr:
+    """Return the condition that leaves out what was purged.
+
+    The sum keeps a database from reading the whole log in the order of `seq` for it.
+    """
+    seq = exp.Add(this=exp.column("seq"), expression=exp.Literal.number(0))
+    return exp.GTE(this=seq, expression=bound(f"first_{number}"))
+
+
 def _conditions(values: Mapping[str, Sequence[exp.Expr]], dialect: Dialect) -> Iterator[exp.Expr]:
-    """Yield what the filters ask; all of it must hold."""
-    timestamp = exp.column("timestamp")
-    if "policy_id" in values:
-        yield exp.column("policy_id").isin(*values["policy_id"])
+    """Yield what the filters ask, the cheap first; all of it must hold."""
+    if _LET_THROUGH in values:
+        yield exp.column("allowed")
+    if _REFUSED in values:
+        yield exp.not_(exp.column("allowed"))
+    yield from (exp.column(name).isin(*values[name]) for name in _COLUMNS if name in values)
+    yield from _span_conditions(values)
     if "provider" in values:
         # A refused request has no provider; it counts for the one it asked for.
         served = exp.func("COALESCE", exp.column("provider"), exp.column("requested_provider"))
         yield served.isin(*values["provider"])
     if models := list(_model_conditions(values, dialect)):
         yield exp.or_(*models)
-    if "enforcement" in values:
-        yield exp.column("enforcement").isin(*values["enforcement"])
-    if "allowed" in values:
-        yield exp.column("allowed").eq(values["allowed"][0])
+    if "first_address" in values:
+        yield exp.or_(*map(_between, values["first_address"], values["last_address"]))
+    yield from _list_conditions(values, dialect)
+
+
+def _span_conditions(values: Mapping[str, Sequence[exp.Expr]]) -> Iterator[exp.Expr]:
     if "start" in values:
-        yield exp.GTE(this=timestamp, expression=values["start"][0])
+        yield exp.GTE(this=exp.column("timestamp"), expression=values["start"][0])
     if "end" in values:
-        yield exp.LT(this=timestamp, expression=values["end"][0])
+        yield exp.LT(this=exp.column("timestamp"), expression=values["end"][0])
+
+
+def _list_conditions(values: Mapping[str, Sequence[exp.Expr]], dialect: Dialect) -> Iterator[exp.Expr]:
+    """Yield the conditions on members of JSON lists."""
+    if "violation" in values:
+        # Most entries have no reason, and to open an empty list costs more than to compare its text.
+        yield exp.column("violation_reasons").neq("[]")
+        yield any_member(exp.column("violation_reasons"), _violates(values, dialect), dialect)
+    if "tag" in values:
+        yield any_member(exp.column("tags"), lambda member: member.isin(*values["tag"]), dialect)
+
+
+def _between(first: exp.Expr, last: exp.Expr) -> exp.Expr:
+    return exp.Between(this=exp.column("ip_bytes"), low=first, high=last)
+
+
+def _violates(values: Mapping[str, Sequence[exp.Expr]], dialect: Dialect) -> Callable[[exp.Expr], exp.Expr]:
+    """Return the condition on one reason: one of the parts stands in its text, or in the short text for it."""
+
+    def holds(reason: exp.Expr) -> exp.Expr:
+        parts = [contains(reason, part, dialect) for part in values["violation"]]
+        return exp.or_(*parts, *(matches(reason, form, dialect) for form in values.get("violation_form", ())))
+
+    return holds
 
 
 def _model_conditions(values: Mapping[str, Sequence[exp.Expr]], dialect: Dialect) -> Iterator[exp.Expr]:

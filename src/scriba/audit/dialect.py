@@ -14,9 +14,11 @@ from sqlglot import exp
 from scriba.domain.filter import WILDCARD
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from scriba.storage.database import Dialect
 
-__all__ = ["bound", "descending", "matches", "pattern", "render"]
+__all__ = ["any_member", "bound", "contains", "in_order", "matches", "pattern", "render"]
 
 _NAMES: Final = {"sqlite": "sqlite", "postgresql": "postgres"}
 _LIKE_SPECIAL: Final = re.compile(r"[%_\\]")
@@ -33,12 +35,31 @@ def bound(name: str) -> exp.Expr:
     return exp.Placeholder(this=name)
 
 
-def descending(column: exp.Expr, dialect: Dialect) -> exp.Expr:
-    """Order by a column that has no NULL, largest first.
+def in_order(column: exp.Expr, dialect: Dialect, *, descending: bool) -> exp.Expr:
+    """Order by a column that has no NULL.
 
     Where NULL would stand is left to the database: to say it otherwise keeps PostgreSQL from using its index.
     """
-    return exp.Ordered(this=column, desc=True, nulls_first=dialect == "postgresql")
+    return exp.Ordered(this=column, desc=descending, nulls_first=descending == (dialect == "postgresql"))
+
+
+def any_member(column: exp.Expr, condition: Callable[[exp.Expr], exp.Expr], dialect: Dialect) -> exp.Expr:
+    """Whether any member of a column's JSON list of texts fulfils a condition; NULL has no members."""
+    member = exp.column("value", table="member")
+    if dialect == "sqlite":
+        members = exp.Anonymous(this="json_each", expressions=[column])
+        source: exp.Expr = exp.alias_(exp.Table(this=members), "member", table=True)
+    else:
+        document = exp.Cast(this=column, to=exp.DataType.build("jsonb"))
+        members = exp.Anonymous(this="jsonb_array_elements_text", expressions=[document])
+        source = exp.alias_(exp.Table(this=members), "member", table=["value"])
+    return exp.Exists(this=exp.select(exp.Literal.number(1)).from_(source).where(condition(member)))
+
+
+def contains(text: exp.Expr, part: exp.Expr, dialect: Dialect) -> exp.Expr:
+    """Whether a text has a part in it, letter by letter."""
+    find = "instr" if dialect == "sqlite" else "strpos"
+    return exp.GT(this=exp.Anonymous(this=find, expressions=[text, part]), expression=exp.Literal.number(0))
 
 
 def matches(column: exp.Expr, value: exp.Expr, dialect: Dialect) -> exp.Expr:

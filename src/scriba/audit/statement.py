@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias, TypeVar
 
 from sqlglot import exp
 
-from scriba.audit.conditions import bounds_of, entries_where, groups_of, named, shape_of
-from scriba.audit.dialect import bound, descending, render
+from scriba.audit.conditions import bounds_of, entries_where, groups_of, named, not_purged, shape_of
+from scriba.audit.dialect import bound, in_order, render
 from scriba.audit.entry import ENTRY_COLUMNS
 
 if TYPE_CHECKING:
@@ -57,7 +57,8 @@ class Statement(NamedTuple):
 def count_statement(span: Span, filters: Filters, dialect: Dialect) -> Statement:
     """Count the entries of one log."""
     groups = groups_of(filters, dialect)
-    return Statement(_count_sql(shape_of(groups), dialect), {**bounds_of([span]), **named(groups)})
+    sql = _count_sql(shape_of(groups), dialect, purged=span.first_seq > 0)
+    return Statement(sql, {**bounds_of([span]), **named(groups)})
 
 
 def page_statement(
@@ -86,12 +87,13 @@ def _comparison(log: str, start: From) -> _Comparison:
 
 
 @lru_cache(maxsize=_SHAPES)
-def _count_sql(shape: Shape, dialect: Dialect) -> str:
+def _count_sql(shape: Shape, dialect: Dialect, *, purged: bool) -> str:
     if shape:
         return render(entries_where([_COUNT], 0, shape, dialect), dialect)
     # In these logs decisions alone have an id, and counting them by the index over ids is seven times as quick.
     has_id = exp.GT(this=exp.column("id"), expression=exp.Literal.string(""))
-    return render(exp.select(_COUNT).from_("records").where(exp.column("log_id").eq(bound("log_0")), has_id), dialect)
+    conditions = [exp.column("log_id").eq(bound("log_0")), has_id, *([not_purged(0)] if purged else [])]
+    return render(exp.select(_COUNT).from_("records").where(*conditions), dialect)
 
 
 @lru_cache(maxsize=_SHAPES)
@@ -106,7 +108,7 @@ def _page_sql(shape: Shape, branches: Sequence[tuple[str, _Comparison | None]], 
 
 
 def _newest_first(query: _QueryT, dialect: Dialect) -> _QueryT:
-    return query.order_by(*(descending(exp.column(name), dialect) for name in ORDER))
+    return query.order_by(*(in_order(exp.column(name), dialect, descending=True) for name in ORDER))
 
 
 def _branch(number: int, log: str, comparison: _Comparison | None, shape: Shape, dialect: Dialect) -> exp.Select:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["Code", "code_of", "long_reason", "short_reasons"]
+__all__ = ["Code", "code_of", "long_forms", "long_reason", "short_reasons"]
 
 
 class Code(StrEnum):
@@ -85,6 +85,14 @@ def code_of(reason: str) -> Code | None:
     """Return the code of a long text, or None for a reason that is none of ours."""
     match = _TOLD.fullmatch(reason)
     return Code(match.lastgroup) if match and match.lastgroup else None
+
+
+def long_forms(part: str) -> tuple[str, ...]:
+    """Return the long texts whose short text has this part in it, with `*` where a text names something.
+
+    A text that fits a form has its code, and none has two: they all end differently.
+    """
+    return tuple(re.sub(r"\{[a-z]+\}", "*", _LONG[code]) for code in Code if part in _SHORT[code])
 
 
 def short_reasons(reasons: Iterable[str]) -> tuple[str, ...]:

