@@ -101,18 +101,45 @@ class Verifier:
         :raises StoreUnreachable: the database does not answer
         """
         with self._lock:
-            # `admin` last, as in `verify_logs`.
-            read = {name: self._read(LogId(org_id, name)) for name in LogName}
-            judged = {name: _judged(verified, read[LogName.ADMIN]) for name, verified in read.items()}
-            return {
-                name.value: self._with_losses(LogId(org_id, name), read[name].head.size, result)
-                for name, result in judged.items()
-            }
+            return self._verify(org_id, again=True)
 
-    def _read(self, log: LogId) -> _Verified:
+    def verify_newer(self, org_id: str, most: int) -> Mapping[str, Verification] | None:
+        """Verify the logs of an organisation if at most `most` records have to be read for it; None otherwise.
+
+        What was verified before is read again from time to time if all of it is no more than that.
+
+        :raises NotFound: there is no such organisation
+        :raises StoreUnreachable: the database does not answer
+        """
+        with self._lock:
+            whole, newer = self._to_read(org_id)
+            return None if newer > most else self._verify(org_id, again=whole <= most)
+
+    def _verify(self, org_id: str, *, again: bool) -> Mapping[str, Verification]:
+        # `admin` last, as in `verify_logs`.
+        read = {name: self._read(LogId(org_id, name), again=again) for name in LogName}
+        judged = {name: _judged(verified, read[LogName.ADMIN]) for name, verified in read.items()}
+        return {
+            name.value: self._with_losses(LogId(org_id, name), read[name].head.size, result)
+            for name, result in judged.items()
+        }
+
+    def _to_read(self, org_id: str) -> tuple[int, int]:
+        """Return how many records the logs hold, and how many of them were not verified here yet."""
+        this = (logs.c.org_id == org_id) & logs.c.frozen.is_(False)
+        with self._database.read() as connection:
+            rows = connection.execute(select(logs.c.log, logs.c.size, logs.c.first_seq).where(this)).all()
+        whole = newer = 0
+        for row in rows:
+            known = self._known.get(LogId(org_id, LogName(row.log)))
+            whole += row.size - row.first_seq
+            newer += row.size - (known.head.size if known is not None and known.result.ok else row.first_seq)
+        return whole, newer
+
+    def _read(self, log: LogId, *, again: bool) -> _Verified:
         known = self._known.get(log)
         reading = _Reading(self._database, self._keyring, log)
-        if known is None or not known.result.ok or time.monotonic() >= self._full_due[log]:
+        if known is None or not known.result.ok or (again and time.monotonic() >= self._full_due[log]):
             verified = self._read_all(log, reading)
         else:
             verified = reading.verify(known)

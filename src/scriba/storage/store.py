@@ -7,7 +7,7 @@ gone or older than the others, nothing is written, and the message says what was
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Never
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Never
 
 from sqlalchemy import insert, select, update
 
@@ -24,19 +24,30 @@ from scriba.storage.schema import migrate, schema_state
 from scriba.storage.tables import deployment, logs
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
     from pathlib import Path
 
-    from sqlalchemy import Row
+    from sqlalchemy import Connection, Row
 
     from scriba.domain.secret import Secret
     from scriba.merkle.note import Checkpoint
     from scriba.storage.database import Database
     from scriba.storage.guard import Guard
+    from scriba.storage.hot import LockedLog
 
-__all__ = ["Store", "open_store"]
+__all__ = ["SignedHead", "Store", "open_store"]
 
 _DEPLOYMENT: Final = 1
 _RESET: Final = "or, if you only tried Scriba out, run `scriba db reset --yes`, which clears all three together."
+
+
+class SignedHead(NamedTuple):
+    """The head of a log as it was signed: its origin, size and root hash, and the note that says so."""
+
+    origin: str
+    size: int
+    root: bytes
+    note: str
 
 
 class Store:
@@ -59,15 +70,26 @@ class Store:
         with self.database.read() as connection:
             found = connection.execute(grown).all()
         for row in found:
-            self._sign_checkpoint(LogId(row.org_id, LogName(row.log)))
+            self.sign_heads([LogId(row.org_id, LogName(row.log))])
 
-    def _sign_checkpoint(self, log: LogId) -> None:
-        """Sign the head of one log. It stays locked meanwhile, so nothing can be in flight behind it."""
+    def sign_heads(self, wanted: Collection[LogId]) -> Mapping[LogId, SignedHead]:
+        """Sign the heads of some logs as they stand now, and keep them in the guard.
+
+        They stay locked meanwhile, so nothing can be in flight behind them, and they are of one moment.
+
+        :raises IntegrityError: the guard knows more than the database, or a seal does not fit
+        :raises StoreUnreachable: one of the two cannot be written
+        """
         with self.database.write() as connection:
-            locked = self.hot.lock(connection, [log])[log]
-            size = locked.head.size
-            self.guard.remember(self.keyring.of(locked.origin).sign_checkpoint(size, locked.head.root()))
-            connection.execute(update(logs).where(logs.c.id == locked.id).values(signed_size=size))
+            locked = self.hot.lock(connection, wanted)
+            return {log: self._sign(connection, head) for log, head in locked.items()}
+
+    def _sign(self, connection: Connection, locked: LockedLog) -> SignedHead:
+        size, root = locked.head.size, locked.head.root()
+        note = self.keyring.of(locked.origin).sign_checkpoint(size, root)
+        self.guard.remember(note)
+        connection.execute(update(logs).where(logs.c.id == locked.id).values(signed_size=size))
+        return SignedHead(locked.origin, size, root, note)
 
 
 def open_store(database: Database, guard: Guard, secret_path: Path, name: str = "") -> Store:

@@ -122,7 +122,7 @@ def test_the_last_periods_end_with_the_calendar(name: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    (
+    [
         *(
             "",
             "25",
@@ -137,7 +137,7 @@ def test_the_last_periods_end_with_the_calendar(name: str) -> None:
             "2025-1",
         ),
         *("1969", "1969-12-31", "1970-W01", "0000", "٢٠٢٥", "2025-01 ", "2025-01-10T00:00:00Z", "last-month"),
-    ),
+    ],
 )
 def test_what_is_no_period(name: str) -> None:
     """Promise: a period that the calendar does not have is refused, with examples."""
