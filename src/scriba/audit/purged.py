@@ -91,7 +91,7 @@ class RetentionEvents:
         """Compare a purge with the retention of its day."""
         first, allowed = beginning.first_seq, self._retention_at(purge.seq, beginning.retention)
         if purge.days < allowed:
-            message = f"The records before {first} were purged after {purge.days} days; they had to be kept for {allowed}."
+            message = f"The records before {first} were purged after {purge.days} days and had to be kept {allowed}."
             yield Finding(first - 1, "firstSeq", message)
         if beginning.mark_time is not None and beginning.mark_time >= purge.log_time - purge.days * DAY:
             message = (

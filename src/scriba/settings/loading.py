@@ -33,6 +33,8 @@ class _General(msgspec.Struct):
     data_dir: Annotated[str, msgspec.Meta(min_length=1)]
     database_url: str
     database_url_file: str
+    lake_url: str
+    archive_before_purge: bool
     deployment: str
     host: Annotated[str, msgspec.Meta(min_length=1)]
     port: Annotated[int, msgspec.Meta(ge=0, le=65_535)]
@@ -88,6 +90,8 @@ def load_settings(
         file=file,
         data_dir=Path(general.data_dir),
         database_url=_database_url(layer, general),
+        lake_dir=_lake(layer, general),
+        archive_before_purge=general.archive_before_purge,
         deployment=_deployment(layer, general),
         host=general.host,
         port=general.port,
@@ -150,6 +154,12 @@ def _password_in_file(layer: Layer) -> SettingsError:
     error = malformed(layer, ("database_url",), "holds a password, which has no place in a settings file")
     error.hint = "Set SCRIBA_DATABASE_URL, or put the URL into a file and name it in database_url_file."
     return error
+
+
+def _lake(layer: Layer, general: _General) -> Path:
+    if "://" in general.lake_url:
+        raise malformed(layer, ("lake_url",), "must be the path of a folder; buckets (s3://…) are not available yet")
+    return Path(general.lake_url) if general.lake_url else Path(general.data_dir) / "lake"
 
 
 def _deployment(layer: Layer, general: _General) -> str:

@@ -54,12 +54,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """All settings. `file` is the settings file that was read, if there was one.
 
     `max_body_bytes` is in bytes, `drain_seconds` in seconds. `database_url` is never empty and may hold a
-    password: show `database_shown` instead.
+    password: show `database_shown` instead. `lake_dir` is the folder that `lake_url` names.
     """
 
     file: Path | None
     data_dir: Path
     database_url: str
+    lake_dir: Path
+    archive_before_purge: bool
     deployment: str
     host: str
     port: int

@@ -11,8 +11,10 @@ from __future__ import annotations
 import re
 import threading
 from contextlib import contextmanager, suppress
+from enum import Enum
 from typing import TYPE_CHECKING, Final
 
+import msgspec
 from sqlalchemy import insert, select, update
 
 from scriba.domain.api_key import key_digest, mint_api_key
@@ -25,6 +27,7 @@ from scriba.ledger.hidden import MAX_TAG, MAX_TAGS
 from scriba.ledger.origin import Origin
 from scriba.policy.document import canonical_json
 from scriba.policy.drafts import new_policy, patched_policy
+from scriba.policy.rules import Policy
 from scriba.storage.control_rows import (
     EMPTY_STATE,
     key_document,
@@ -32,11 +35,13 @@ from scriba.storage.control_rows import (
     load_changes,
     next_revision,
     organisation_document,
+    organisation_of,
     organisation_row,
     policy_of,
     policy_row,
 )
 from scriba.storage.events import Journal, keep_document
+from scriba.storage.idempotency import answer_of, keep_answer
 from scriba.storage.model import TIERS, ApiKey, ControlState, LogId, LogName, Organisation
 from scriba.storage.tables import api_keys, organisations, policies, policy_versions
 
@@ -46,18 +51,27 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from scriba.ledger.keyring import Keyring
-    from scriba.policy.rules import Policy
     from scriba.policy.vendors import Vendors
     from scriba.storage.database import Database
     from scriba.storage.hot import HotLogs
+    from scriba.storage.idempotency import Repeat
     from scriba.storage.model import Actor, Role
 
-__all__ = ["Control"]
+__all__ = ["KEEP_DAYS", "Control"]
 
 _NAME: Final = re.compile(r"[a-z0-9-]{1,63}")
 _SLOTS: Final = range(1, 13)
 _MAX_RETENTION_DAYS: Final = 36_500
 _MAX_NAME_BYTES: Final = 256
+
+
+class KeepDays(Enum):
+    """Says that the number of days stays as it is."""
+
+    KEEP = 0
+
+
+KEEP_DAYS: Final = KeepDays.KEEP
 
 
 class _NothingChanged(Exception):
@@ -136,6 +150,41 @@ class Control:
         origin = Origin(self._deployment, log.org_id, log.log.value)
         keys = self._keyring.of(origin)
         self._hot.create(connection, log, LogStart(origin=str(origin), keys=keys.vkeys, org_id=log.org_id))
+
+    def update_organisation(
+        self, org_id: str, *, actor: Actor, tier: str | None = None, retention_days: int | KeepDays | None = KEEP_DAYS
+    ) -> Organisation:
+        """Change how long an organisation's entries are kept; it counts from the next purge on.
+
+        :param tier: None leaves it as it is
+        :param retention_days: None goes by the tier
+        :raises InvalidInput: a bad tier or number of days
+        :raises NotFound: there is no such organisation
+        """
+        with self._change(org_id) as (connection, revision, _):
+            row = connection.execute(select(organisations).where(organisations.c.id == org_id)).one_or_none()
+            if row is None:
+                raise NotFound(f"There is no organisation {org_id!r}.", param="org")
+            before = organisation_of(row)
+            days = before.retention_days if isinstance(retention_days, KeepDays) else retention_days
+            after = msgspec.structs.replace(before, tier=tier or before.tier, retention_days=days)
+            _check_organisation(after.name, after.tier, after.retention_days)
+            if after == before:
+                raise _NothingChanged
+            values = organisation_row(after) | {"revision": revision}
+            connection.execute(update(organisations).where(organisations.c.id == org_id).values(values))
+            self._journal.write(
+                connection,
+                "retention.changed",
+                org_id,
+                actor=actor,
+                org_id=org_id,
+                before=organisation_document(before),
+                after=organisation_document(after),
+                # Verification holds every later purge to it, so it stands in the record itself.
+                facts={"retentionDays": after.retention, "retentionDaysBefore": before.retention},
+            )
+        return self.state.organisations[org_id]
 
     def find_organisation(self, id_or_name: str) -> Organisation:
         """Return an organisation of the current state by its id or its name.
@@ -234,13 +283,18 @@ class Control:
             raise NotFound(f"There is no policy {policy_id!r}.", param="id")
         return found
 
-    def create_policy(self, org_id: str, body: object, *, vendors: Vendors, actor: Actor) -> Policy:
-        """Create a policy from a client's JSON.
+    def create_policy(
+        self, org_id: str, body: object, *, vendors: Vendors, actor: Actor, repeat: Repeat | None = None
+    ) -> Policy:
+        """Create a policy from a client's JSON, or return the one that the same request has created before.
 
         :raises InvalidInput: naming the path of what is wrong
-        :raises Conflict: its slot is taken, or there is a default already
+        :raises Conflict: its slot is taken, or there is a default already, or the request is not the one repeated
         """
         with self._change(org_id) as (connection, revision, now):
+            if repeat is not None and (kept := answer_of(connection, repeat)) is not None:
+                policy = msgspec.json.decode(kept, type=Policy)
+                raise _NothingChanged
             policy = new_policy(body, id=mint_id("gpol", now), org_id=org_id, now=now, vendors=vendors)
             self._refuse_conflict(connection, policy)
             connection.execute(insert(policies).values(policy_row(policy) | {"revision": revision}))
@@ -253,6 +307,8 @@ class Control:
                 org_id=org_id,
                 after=policy.document(),
             )
+            if repeat is not None:
+                keep_answer(connection, repeat, msgspec.json.encode(policy), now)
         return policy
 
     def update_policy(self, org_id: str, policy_id: str, patch: object, *, vendors: Vendors, actor: Actor) -> Policy:

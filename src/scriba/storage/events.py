@@ -54,15 +54,17 @@ class Journal:
         org_id: str = "",
         before: Document | None = None,
         after: Document | None = None,
+        facts: Document | None = None,
     ) -> Appended:
         """Record a change; durable together with it.
 
         :param org_id: whose `admin` log; empty for the deployment's own
         :param before: what was, None if it is new
         :param after: what is, None if it is gone
+        :param facts: numbers, names and hashes that the event itself has to say
         """
         kind = action.partition(".")[0]
-        detail: Document = {}
+        detail: Document = dict(facts or {})
         for name, document in (("beforeSha256", before), ("afterSha256", after)):
             if document is not None:
                 detail[name] = keep_document(connection, kind, document_json(document))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["make_secret", "read_secret", "write_private"]
+__all__ = ["make_secret", "read_secret", "sync_folder", "write_private"]
 
 _SECRET_BYTES: Final = 32
 _NO_LINKS: Final = frozenset({errno.EPERM, errno.ENOTSUP, errno.ENOSYS})
@@ -85,7 +85,7 @@ def _fresh(path: Path, text: str) -> Iterator[Path]:
     try:
         _write(fresh, text)
         yield fresh
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     finally:
         fresh.unlink(missing_ok=True)
 
@@ -101,7 +101,7 @@ def _write(path: Path, text: str) -> None:
         raise OSError(error.errno, error.strerror, str(path)) from error
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make the new name itself durable, where the system can."""
     if os.name == "nt":
         return
