@@ -28,7 +28,18 @@ if TYPE_CHECKING:
     from scriba.storage.database import Database
     from scriba.storage.model import ApiKey
 
-__all__ = ["LINK_SECONDS", "SESSION_SECONDS", "Authenticator", "Principal", "Sessions", "api_key_of", "require"]
+__all__ = [
+    "LINK_SECONDS",
+    "SESSION_SECONDS",
+    "Authenticator",
+    "KeyEnded",
+    "KeyMissing",
+    "Principal",
+    "Sessions",
+    "WrongRole",
+    "api_key_of",
+    "require",
+]
 
 SESSION_SECONDS: Final = 12 * 3600
 """How long a console session lasts."""
@@ -38,6 +49,34 @@ LINK_SECONDS: Final = 24 * 3600
 
 _MICROS: Final = 1_000_000
 _END: Final = text("INSERT INTO ended_sessions (sha256, expires_at) VALUES (:sha256, :until) ON CONFLICT DO NOTHING")
+
+
+class KeyMissing(Unauthenticated):
+    """No key was sent at all."""
+
+
+class KeyEnded(Unauthenticated):
+    """A key that was good once.
+
+    :param is_expired: whether its time ran out; else it was revoked
+    """
+
+    def __init__(self, key: ApiKey, *, is_expired: bool) -> None:
+        says = "This API key has expired." if is_expired else "This API key was revoked."
+        super().__init__(says, hint="Ask an administrator for a new one.")
+        self.org_id = key.org_id
+        self.key_id = key.id
+        self.is_expired = is_expired
+
+
+class WrongRole(PermissionDenied):
+    """A good key of another role than this takes."""
+
+    def __init__(self, principal: Principal, allowed: Iterable[Role]) -> None:
+        names = " or ".join(f"`{role}`" for role in dict.fromkeys(allowed))
+        super().__init__(f"A key of role `{principal.role}` may not do this; it takes {names}.")
+        self.org_id = principal.org_id
+        self.key_id = principal.key_id
 
 
 class Principal(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,14 +94,14 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
 def api_key_of(authorization: str, x_api_key: str) -> str:
     """Return the key that a request presents in one of the two headers.
 
-    :raises Unauthenticated: it presents none
+    :raises KeyMissing: it presents none
     """
     scheme, _, credentials = authorization.partition(" ")
     if scheme.lower() == "bearer" and credentials.strip():
         return credentials.strip()
     if x_api_key:
         return x_api_key
-    raise Unauthenticated(
+    raise KeyMissing(
         "No API key was sent.",
         hint="Send it as `Authorization: Bearer sk_scriba_…` or as `x-api-key: sk_scriba_…`.",
     )
@@ -71,12 +110,11 @@ def api_key_of(authorization: str, x_api_key: str) -> str:
 def require(principal: Principal, roles: Iterable[Role]) -> None:
     """Refuse whoever has none of these roles; an `admin` may do everything in its organisation.
 
-    :raises PermissionDenied: naming the roles that would do
+    :raises WrongRole: naming the roles that would do
     """
     allowed = [*roles, Role.ADMIN]
     if principal.role not in allowed:
-        names = " or ".join(f"`{role}`" for role in dict.fromkeys(allowed))
-        raise PermissionDenied(f"A key of role `{principal.role}` may not do this; it takes {names}.")
+        raise WrongRole(principal, allowed)
 
 
 class Authenticator:
@@ -118,9 +156,9 @@ class Authenticator:
 
     def _principal(self, key: ApiKey) -> Principal:
         if key.revoked_at is not None:
-            raise Unauthenticated("This API key was revoked.", hint="Ask an administrator for a new one.")
+            raise KeyEnded(key, is_expired=False)
         if key.expires_at is not None and key.expires_at <= time.time_ns() // 1000:
-            raise Unauthenticated("This API key has expired.", hint="Ask an administrator for a new one.")
+            raise KeyEnded(key, is_expired=True)
         return Principal(
             key_id=key.id,
             org_id=key.org_id,

@@ -7,6 +7,7 @@ import gc
 import logging
 from typing import TYPE_CHECKING, Final
 
+from scriba.access_failures import FLUSH_SECONDS, AccessFailures
 from scriba.api.app import create_api
 from scriba.audit.query import AuditLog
 from scriba.auth import Authenticator, Sessions
@@ -67,6 +68,7 @@ def open_services(settings: Settings) -> Services:
         store=store,
         control=control,
         authenticator=authenticator,
+        access_failures=AccessFailures(database, store.hot),
         sessions=Sessions(store.keyring.shared_key("session"), authenticator, database),
         audit_log=AuditLog(database),
         decision_point=DecisionPoint(catalogue, models),
@@ -108,10 +110,12 @@ class Application:
             ),
             appender=self.appender,
             keyring=services.store.keyring,
+            failures=services.access_failures,
             upstreams=self._upstreams,
             sandbox=Sandbox(),
         )
         self._signing: asyncio.Task[None] | None = None
+        self._flushing: asyncio.Task[None] | None = None
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer one request, or begin and end the life of the process."""
@@ -135,17 +139,25 @@ class Application:
         self.appender.start()
         self._upstreams.open()
         self._signing = asyncio.create_task(self._sign_hourly())
+        self._flushing = asyncio.create_task(self._flush_refusals())
 
     async def stop(self) -> None:
         """Write what waits, sign what grew, and close; no request may be under way any more."""
-        if self._signing is not None:
-            self._signing.cancel()
+        for task in (self._signing, self._flushing):
+            if task is not None:
+                task.cancel()
         try:
+            await asyncio.to_thread(self.services.access_failures.flush)
             await self.appender.close()
             await self._sign()
         finally:
             await self._upstreams.close()
             self.services.store.database.close()
+
+    async def _flush_refusals(self) -> None:
+        while True:
+            await asyncio.sleep(FLUSH_SECONDS)
+            await asyncio.to_thread(self.services.access_failures.flush)
 
     async def _sign_hourly(self) -> None:
         while True:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from scriba.access_failures import AccessFailures
     from scriba.audit.query import AuditLog
     from scriba.auth import Authenticator, Sessions
     from scriba.policy.engine import DecisionPoint
@@ -25,6 +26,7 @@ class Services:
     store: Store
     control: Control
     authenticator: Authenticator
+    access_failures: AccessFailures
     sessions: Sessions
     audit_log: AuditLog
     decision_point: DecisionPoint

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
 from fastapi import Depends, Request
 
 from scriba.auth import Principal, api_key_of, require
-from scriba.gateway.caller import read_caller
+from scriba.gateway.caller import address_of as address_in
+from scriba.gateway.caller import read_caller, unmapped
 from scriba.gateway.headers import RequestHeaders
 from scriba.gateway.routes import ROUTES
 from scriba.storage.model import Actor, Role
@@ -19,13 +20,16 @@ from scriba.storage.model import Actor, Role
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from scriba.errors import ScribaError
     from scriba.services import Services
 
-__all__ = ["ACCESS", "Caller", "actor_of", "admit", "services_of"]
+__all__ = ["ACCESS", "Caller", "actor_of", "address_of", "admit", "note_refusal", "services_of"]
 
+_READING: Final = frozenset({"GET", "HEAD"})
 _PUBLIC: Final = None
 _READ: Final = (Role.AUDITOR, Role.ADMIN)
 _CHANGE: Final = (Role.ADMIN,)
+_TELL: Final = (Role.INGEST, Role.ADMIN)
 _CALL: Final = (Role.APP, Role.ADMIN)
 _LIST: Final = (Role.APP, Role.AUDITOR, Role.ADMIN)
 
@@ -34,6 +38,8 @@ ACCESS: Final[Mapping[tuple[str, str], Sequence[Role] | None]] = MappingProxyTyp
         ("GET", "/livez"): _PUBLIC,
         ("GET", "/governance/audit-logs"): _READ,
         ("GET", "/governance/audit-logs/{id}"): _READ,
+        ("POST", "/governance/audit-logs"): _TELL,
+        ("POST", "/governance/imports"): _CHANGE,
         ("GET", "/governance"): _READ,
         ("POST", "/governance"): _CHANGE,
         ("GET", "/governance/{id}"): _READ,
@@ -66,6 +72,7 @@ def admit(request: Request) -> Principal | None:
     key = api_key_of(headers.text(b"authorization"), headers.text(b"x-api-key"))
     principal = services_of(request).authenticator.identify(key)
     require(principal, roles)
+    request.state.principal = principal
     return principal
 
 
@@ -79,8 +86,23 @@ def services_of(request: Request) -> Services:
     return services
 
 
+def address_of(request: Request) -> str:
+    """Return the address of whoever asks, behind trusted proxies theirs and not the proxy's."""
+    return address_in(request.headers.raw, _peer(request), services_of(request).settings.trusted_proxies)
+
+
+def note_refusal(request: Request, error: ScribaError) -> None:
+    """Count whoever is refused for the key, or for the input of a change."""
+    principal = None if request.method in _READING else getattr(request.state, "principal", None)
+    services_of(request).access_failures.note(error, address_of(request), principal)
+
+
+def _peer(request: Request) -> str:
+    return unmapped(request.client.host) if request.client else ""
+
+
 def actor_of(request: Request, principal: Principal) -> Actor:
     """Return who is changing something, as the event about it says."""
-    peer = request.client.host if request.client else ""
-    caller = read_caller(RequestHeaders(request.headers.raw), peer, services_of(request).settings.trusted_proxies)
+    proxies = services_of(request).settings.trusted_proxies
+    caller = read_caller(RequestHeaders(request.headers.raw), _peer(request), proxies)
     return Actor(name=principal.key_id, ip_address=caller.address, user_agent=caller.user_agent)

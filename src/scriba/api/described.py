@@ -7,7 +7,8 @@ the very structs that are written, or of those in `scriba.api.shapes` where an a
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final
+from types import UnionType
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 import msgspec
 
@@ -58,4 +59,6 @@ def accepts(kind: object, *, also: Sequence[str] = (), required: bool = True) ->
 
 def _schema(kind: object) -> dict[str, Any]:
     """Return the schema with all that it refers to in `$defs`, from where the document collects them."""
+    if isinstance(kind, UnionType):
+        return {"anyOf": [_schema(one) for one in get_args(kind)]}
     return msgspec.json.schema(kind, ref_template=REFERENCE)

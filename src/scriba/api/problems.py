@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Match
 
+from scriba.api.access import note_refusal
 from scriba.domain.ids import mint_id
 from scriba.domain.nearest import did_you_mean
 from scriba.errors import InvalidInput, NotFound, RequestError, ScribaError, Unavailable
@@ -95,6 +96,7 @@ def handle_problems(app: FastAPI) -> None:
 
 def _of_ours(request: Request, error: Exception) -> Response:
     assert isinstance(error, ScribaError)  # noqa: S101 - registered for it
+    note_refusal(request, error)
     return _answer(error, _request_id(request))
 
 

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import msgspec
 
 from scriba.errors import InvalidInput
+from scriba.gateway.headers import RequestHeaders
 from scriba.ledger.fit import cut_text
 from scriba.ledger.hidden import MAX_VALUE
 
 if TYPE_CHECKING:
-    from scriba.gateway.headers import RequestHeaders
+    from scriba.gateway.headers import RawHeaders
 
-__all__ = ["Caller", "Networks", "client_address", "is_trusted", "policy_slot", "read_caller", "unmapped"]
+__all__ = ["Caller", "Networks", "address_of", "client_address", "is_trusted", "policy_slot", "read_caller", "unmapped"]
 
 Networks: TypeAlias = tuple[IPv4Network | IPv6Network, ...]
 
@@ -88,6 +89,16 @@ def client_address(peer: str, headers: RequestHeaders, proxies: Networks) -> str
         if not is_trusted(address, proxies):
             break
     return address
+
+
+def address_of(raw: RawHeaders, peer: str, proxies: Networks) -> str:
+    """Do the same for a request that may be refused for its headers: what they say does not count then."""
+    if not is_trusted(peer, proxies):
+        return peer
+    try:
+        return client_address(peer, RequestHeaders(raw), proxies)
+    except InvalidInput:
+        return peer
 
 
 def unmapped(address: str) -> str:

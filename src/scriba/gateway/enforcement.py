@@ -7,19 +7,21 @@ the way to a provider, and only `EnforcementPoint.rule` makes one.
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 
 from scriba.auth import Principal, require
 from scriba.domain.ids import mint_id
-from scriba.domain.record import Decision, Hidden, Source
+from scriba.domain.record import Decision, Enforcement, Hidden, Source
 from scriba.errors import InvalidInput, PermissionDenied, Unavailable
 from scriba.gateway.body import Body
 from scriba.gateway.caller import Caller
 from scriba.gateway.route import Route
 from scriba.gateway.routes import served_operations
 from scriba.ledger.canonical import InvalidRecord
+from scriba.metrics import count_unlogged, measure_append
 from scriba.policy.engine import RequestFacts
 from scriba.policy.rules import choose_policy
 from scriba.storage.appender import StaleControl
@@ -27,6 +29,7 @@ from scriba.storage.model import Appended, ControlState, LogId, LogName, Role
 
 if TYPE_CHECKING:
     from scriba.auth import Authenticator
+    from scriba.metrics import Decided
     from scriba.policy.configured import ConfiguredProvider
     from scriba.policy.engine import DecisionPoint, Verdict
     from scriba.policy.rules import Policy
@@ -82,6 +85,16 @@ class Ruling(msgspec.Struct, frozen=True, kw_only=True):
     log: LogId
     decision: Decision
     appended: Appended | None
+
+    @property
+    def outcome(self) -> Decided:
+        """What became of the request, in the words of reports."""
+        decision = self.decision
+        if not decision.allowed:
+            return "blocked"
+        if not decision.violation_codes:
+            return "allowed"
+        return "warned" if decision.enforcement == Enforcement.WARN else "rerouted"
 
 
 class EnforcementPoint:
@@ -185,14 +198,19 @@ class EnforcementPoint:
         )
 
     async def _append(self, log: LogId, decision: Decision, revision: int) -> Appended | None:
+        began = time.perf_counter()
         try:
-            return await self._appender.append(log, decision, revision=revision)
+            appended = await self._appender.append(log, decision, revision=revision)
         except Unavailable:
             # A refusal is no way through: without its entry it would be a verdict that nobody can prove.
             if not (self._lets_through and decision.allowed):
+                count_unlogged("refused")
                 raise
+            count_unlogged("let_through")
             self._appender.note_unlogged(log, _GAP_REASON)
             return None
+        measure_append(began)
+        return appended
 
 
 def _policy(request: Request, principal: Principal, state: ControlState) -> Policy:

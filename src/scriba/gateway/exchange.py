@@ -15,6 +15,7 @@ from scriba.gateway.caller import is_trusted, unmapped
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
+    from scriba.auth import Principal
     from scriba.gateway.caller import Networks
     from scriba.gateway.headers import RawHeaders, RequestHeaders
 
@@ -38,6 +39,7 @@ class Exchange:
     :ivar request_id: minted here; stands in the entry and in every answer
     :ivar audit_id: id of the entry, once there is one
     :ivar marks: headers that every answer to this request carries
+    :ivar principal: whose key it is, once that is known
     :ivar started: whether the head of the answer has been sent, so that nothing else can be answered
     """
 
@@ -46,6 +48,7 @@ class Exchange:
         self.audit_id = ""
         self.marks: RawHeaders = [(b"x-request-id", self.request_id.encode())]
         self.started = False
+        self.principal: Principal | None = None
         self._finished = False
         self._scope = scope
         self._receive = receive

@@ -11,6 +11,7 @@ from scriba.domain.record import Ended, Outcome
 from scriba.gateway.answer import UpstreamConnectionError, UpstreamTimeoutError, problem_of
 from scriba.gateway.exchange import ClientGone
 from scriba.gateway.usage import NO_USAGE, Usage, usage_reader
+from scriba.metrics import measure_upstream, measure_upstream_head
 
 if TYPE_CHECKING:
     from scriba.gateway.exchange import Exchange
@@ -41,7 +42,7 @@ class Forwarding:
         self._exchange = exchange
         self._upstream = upstream
         self._call = call
-        self._began = time.monotonic_ns()
+        self._began = time.perf_counter()
 
     async def run(self) -> None:
         """Call the provider and answer the caller with what it says.
@@ -62,6 +63,8 @@ class Forwarding:
             if not self._exchange.started:
                 self.status = error.status
                 raise
+        finally:
+            measure_upstream(self._call.provider, self._began)
 
     def outcome(self, decision: int) -> Outcome:
         """Return the record of how the call ended.
@@ -71,7 +74,7 @@ class Forwarding:
         return Outcome(
             decision=decision,
             status=self.status,
-            duration_ms=(time.monotonic_ns() - self._began) // 1_000_000,
+            duration_ms=int((time.perf_counter() - self._began) * 1000),
             ended=self.ended,
             input_tokens=self.usage.input_tokens,
             output_tokens=self.usage.output_tokens,
@@ -79,6 +82,7 @@ class Forwarding:
 
     async def _pass(self) -> None:
         reply = await self._upstream.call(self._call)
+        measure_upstream_head(self._call.provider, self._began)
         try:
             self.status = reply.status
             await self._exchange.start(reply.status, reply.headers)

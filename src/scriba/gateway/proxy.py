@@ -10,7 +10,7 @@ from scriba.auth import api_key_of
 from scriba.errors import InvalidInput, NotFound, ScribaError
 from scriba.gateway.answer import MethodNotAllowedError, Problem, problem_of
 from scriba.gateway.body import Body, parse_body
-from scriba.gateway.caller import policy_slot, read_caller
+from scriba.gateway.caller import address_of, policy_slot, read_caller
 from scriba.gateway.configured import SANDBOX
 from scriba.gateway.enforcement import EnforcementPoint, Request, Ruling
 from scriba.gateway.exchange import ClientGone, Exchange
@@ -20,9 +20,11 @@ from scriba.gateway.refusal import refusal
 from scriba.gateway.routes import PATHS, ROUTES, route_like, routes_at
 from scriba.gateway.upstream import Call
 from scriba.ledger.canonical import InvalidRecord, check_text
+from scriba.metrics import count_decision, in_flight
 from scriba.policy.resolution import MAX_MODEL_BYTES
 
 if TYPE_CHECKING:
+    from scriba.access_failures import AccessFailures
     from scriba.gateway.configured import Configured
     from scriba.gateway.exchange import Message, Receive, Send
     from scriba.gateway.route import Route
@@ -54,6 +56,7 @@ class Gateway:
         enforcement: EnforcementPoint,
         appender: Appender,
         keyring: Keyring,
+        failures: AccessFailures,
         upstreams: Upstream,
         sandbox: Upstream,
     ) -> None:
@@ -62,6 +65,7 @@ class Gateway:
         self._enforcement = enforcement
         self._appender = appender
         self._keyring = keyring
+        self._failures = failures
         self._upstreams = upstreams
         self._sandbox = sandbox
 
@@ -73,30 +77,45 @@ class Gateway:
             await _refuse_place(exchange, scope)
             return
         _mark_dialect(exchange, route)
+        in_flight.inc()
         try:
             await self._serve(exchange, route)
         except ClientGone:
             return
         except ScribaError as error:
+            self._note(exchange, route, error)
             await _fail(exchange, route, error)
         except Exception as error:  # noqa: BLE001  # the edge of a request: what went wrong stays with this one
             _log_unexpected(exchange, error)
-            await _fail(exchange, route, ScribaError("Something went wrong inside Scriba; its log says more."))
+            problem = ScribaError("Something went wrong inside Scriba; its log says more.")
+            self._note(exchange, route, problem)
+            await _fail(exchange, route, problem)
+        finally:
+            in_flight.dec()
 
     async def _serve(self, exchange: Exchange, route: Route) -> None:
         """Take the way that every request takes: who asks, what is asked, the ruling, and only then a provider."""
         headers = RequestHeaders(exchange.headers)
         key = api_key_of(headers.text(b"authorization"), headers.text(b"x-api-key"))
         admission = await self._enforcement.admit(key)
+        exchange.principal = admission.principal
         raw, digest = await exchange.read_body(headers, self._settings.max_body_bytes)
         body = parse_body(raw, ("model", route.user_field.partition(".")[0]))
         request = self._request(exchange, route, headers, body, digest)
         ruling = await self._enforcement.rule(request, admission)
+        count_decision(route.operation, ruling.outcome)
         self._mark(exchange, ruling)
         if ruling.decision.allowed:
             await self._forward(exchange, route, ruling, body)
         else:
             await _answer(exchange, route, refusal(exchange, ruling, self._configured))
+
+    def _note(self, exchange: Exchange, route: Route, error: ScribaError) -> None:
+        """Count a request that comes to no decision, and who was refused."""
+        if not exchange.audit_id:
+            count_decision(route.operation, "error")
+        address = address_of(exchange.headers, exchange.peer, self._settings.trusted_proxies)
+        self._failures.note(error, address, exchange.principal)
 
     def _request(self, exchange: Exchange, route: Route, headers: RequestHeaders, body: Body, digest: str) -> Request:
         caller = read_caller(headers, exchange.peer, self._settings.trusted_proxies)
