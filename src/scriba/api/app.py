@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi import Depends, FastAPI
 
-from scriba.api import audit_logs, health, models, policies
+from scriba.api import audit_logs, health, imports, ingest, models, policies
 from scriba.api.access import admit
 from scriba.api.openapi import openapi_document
 from scriba.api.problems import handle_problems
@@ -40,6 +40,6 @@ def create_api(services: Services) -> FastAPI:
     )
     api.state.services = services
     handle_problems(api)
-    for resource in (health, audit_logs, models, policies):
+    for resource in (health, audit_logs, ingest, imports, models, policies):
         api.include_router(resource.router)
     return api

@@ -18,7 +18,7 @@ from scriba.errors import BodyTooLarge, InvalidInput, UnsupportedMedia
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["MAX_BYTES", "JsonBody", "parse_json"]
+__all__ = ["MAX_BYTES", "JsonBody", "RawJson", "media_type", "parse_json", "read_body"]
 
 MAX_BYTES: Final = 256 * 1024
 """The largest body: room for a policy with thousands of names. Only what the gateway passes on grows beyond."""
@@ -26,14 +26,16 @@ MAX_BYTES: Final = 256 * 1024
 _JSON: Final = frozenset({"application/json", "application/merge-patch+json"})
 
 
-async def _read_body(request: Request) -> bytes:
+async def read_body(request: Request, limit: int, kinds: frozenset[str] = _JSON) -> bytes:
     """Read the body, as far as the limit.
 
+    :param limit: bytes; the setting `max_body_bytes` counts if it is lower
+    :param kinds: the media types that are read
     :raises BodyTooLarge: it is larger
-    :raises UnsupportedMedia: it is compressed, or declared as something else than JSON
+    :raises UnsupportedMedia: it is compressed, or declared as something else
     """
-    _check_media(request)
-    limit = min(MAX_BYTES, services_of(request).settings.max_body_bytes)
+    _check_media(request, kinds)
+    limit = min(limit, services_of(request).settings.max_body_bytes)
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > limit:
         raise _too_large(limit)
@@ -46,7 +48,15 @@ async def _read_body(request: Request) -> bytes:
     return b"".join(chunks)
 
 
-def _read_json(raw: Annotated[bytes, Depends(_read_body)]) -> object:
+async def _read_json_body(request: Request) -> bytes:
+    return await read_body(request, MAX_BYTES)
+
+
+RawJson: TypeAlias = Annotated[bytes, Depends(_read_json_body)]
+"""The bytes of a request's JSON body. It is read once, also where a route takes `JsonBody` as well."""
+
+
+def _read_json(raw: RawJson) -> object:
     """Parse the body; not on the event loop, since it may be large."""
     return parse_json(raw)
 
@@ -100,14 +110,21 @@ def _texts(document: object) -> Iterator[tuple[_Place | None, str]]:
                 waiting.append((_Place(name, place), inner))
 
 
-def _check_media(request: Request) -> None:
+def _check_media(request: Request, kinds: frozenset[str]) -> None:
     if request.headers.get("content-encoding", "identity").lower() not in {"", "identity"}:
         raise UnsupportedMedia("A compressed request body is not read here; send it plain.", param="content-encoding")
+    if media_type(request) not in kinds:
+        if kinds is _JSON:
+            message = "The request body must be JSON; send Content-Type: application/json."
+        else:
+            message = f"The request body must be of one of these types: {', '.join(sorted(kinds))}."
+        raise UnsupportedMedia(message, param="content-type")
+
+
+def media_type(request: Request) -> str:
+    """Return the declared media type of the body in lower case, without its parameters; JSON if none is declared."""
     kind, _, _ = request.headers.get("content-type", "application/json").partition(";")
-    if kind.strip().lower() not in _JSON:
-        raise UnsupportedMedia(
-            "The request body must be JSON; send Content-Type: application/json.", param="content-type"
-        )
+    return kind.strip().lower()
 
 
 def _too_large(limit: int) -> BodyTooLarge:

@@ -10,6 +10,7 @@ from scriba.api.access import Caller, actor_of, services_of
 from scriba.api.body import JsonBody
 from scriba.api.described import accepts, answers
 from scriba.api.query import NoQuery, WindowQuery
+from scriba.api.repeats import Repeated, mark_replayed
 from scriba.api.shapes import Deleted, PolicyChange, PolicyDocument, PolicyDraft, PolicyList
 from scriba.audit.export import Pagination
 from scriba.domain.timestamp import format_timestamp
@@ -43,11 +44,11 @@ router = APIRouter()
     responses=answers(PolicyDocument, "The policy.", status=HTTPStatus.CREATED),
     openapi_extra=accepts(PolicyDraft),
 )
-def create_policy(request: Request, caller: Caller, _query: NoQuery, body: JsonBody) -> Response:
+def create_policy(request: Request, caller: Caller, _query: NoQuery, body: JsonBody, repeat: Repeated) -> Response:
     """Create a policy."""
     services, actor = services_of(request), actor_of(request, caller)
-    policy = services.control.create_policy(caller.org_id, body, vendors=services.vendors, actor=actor)
-    return _answer(_document(policy), HTTPStatus.CREATED)
+    policy = services.control.create_policy(caller.org_id, body, vendors=services.vendors, actor=actor, repeat=repeat)
+    return mark_replayed(_answer(_document(policy), HTTPStatus.CREATED), repeat)
 
 
 @router.get("/governance", response_class=Response, responses=answers(PolicyList, "The policies."))
