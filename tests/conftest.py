@@ -62,3 +62,19 @@ def server(_session_provider: Provider, tmp_path_factory: pytest.TempPathFactory
     """
     with serving(settings_in(tmp_path_factory.mktemp("server"), toml, {"OPENAI_API_KEY": KEY})) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def polyglot(_session_provider: Provider, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """Run a server like `server` that has the provider in both dialects: as `openai` and as `anthropic`."""
+    toml = f"""
+    [providers.openai]
+    base_url = "{_session_provider.url}"
+    [providers.anthropic]
+    anthropic_base_url = "{_session_provider.host}"
+    [providers.sandbox]
+    enabled = true
+    """
+    keys = {"OPENAI_API_KEY": KEY, "ANTHROPIC_API_KEY": KEY}
+    with serving(settings_in(tmp_path_factory.mktemp("polyglot"), toml, keys)) as running:
+        yield running

@@ -1,7 +1,7 @@
-"""A provider for tests: a real HTTP server on the loopback that is as strict as OpenAI and does what it is told.
+"""A provider for tests: a real HTTP server on the loopback, as strict as OpenAI and Anthropic, that does as it is told.
 
-It refuses what OpenAI refuses (a wrong key, a body that is no chat completion) and, beyond that, anything that should
-have stayed inside the gateway.
+It refuses what these refuse (an unknown path, a wrong key or one in the other one's header, no `anthropic-version`, a
+malformed body) and, beyond that, anything that should have stayed inside the gateway.
 """
 
 from __future__ import annotations
@@ -13,22 +13,35 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from aiohttp import web
+from tests.dialects import OPERATIONS, USAGE, WORDS, error, half
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
+    from tests.dialects import Operation
+
     Answer = Callable[["Provider", web.Request], Awaitable[web.StreamResponse]]
 
-__all__ = ["KEY", "Provider", "Received", "completion", "dying", "failing", "hanging", "providing", "streamed"]
+__all__ = [
+    "KEY",
+    "USAGE",
+    "WORDS",
+    "Provider",
+    "Received",
+    "completion",
+    "dying",
+    "failing",
+    "hanging",
+    "providing",
+    "streamed",
+]
 
 KEY: Final = "sk-provider-5c8f2b1d"
 """The key that the provider takes; it must never show up anywhere."""
 
-WORDS: Final = ("One", " answer", " of", " the", " provider")
-USAGE: Final = {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18}
-
 _SECONDS: Final = 20
-_FORBIDDEN: Final = ("cookie", "forwarded", "x-api-key", "x-forwarded-for", "x-policy-slot")
+_FORBIDDEN: Final = ("cookie", "forwarded", "x-forwarded-for", "x-policy-slot")
+_VERSIONS: Final = ("2023-01-01", "2023-06-01")
 
 
 class Received(NamedTuple):
@@ -47,6 +60,7 @@ class Received(NamedTuple):
 class Provider:
     """What a test knows of the provider and can tell it.
 
+    :ivar host: where it answers, without a slash at the end
     :ivar answer: how it answers the next requests
     :ivar received: every request, also the refused ones
     :ivar gate: what `streamed(held=True)` waits for after its first chunk
@@ -56,13 +70,18 @@ class Provider:
     """
 
     def __init__(self) -> None:
-        self.url = ""
+        self.host = ""
         self.answer: Answer = completion()
         self.received: list[Received] = []
         self.gate = threading.Event()
         self.asked = threading.Event()
         self.hung_up = threading.Event()
         self.finished = threading.Event()
+
+    @property
+    def url(self) -> str:
+        """What a client of OpenAI's takes as its base URL; one of Anthropic's takes the host."""
+        return f"{self.host}/v1"
 
     def reset(self) -> None:
         """Forget everything, for the next test."""
@@ -90,13 +109,12 @@ class Provider:
 
 
 def completion(usage: dict[str, int] | None = USAGE, headers: dict[str, str] | None = None) -> Answer:
-    """Answer with a chat completion at once."""
+    """Answer with a document at once, in the shape of what was asked for."""
 
     async def answer(_provider: Provider, request: web.Request) -> web.StreamResponse:
-        message = {"role": "assistant", "content": "".join(WORDS)}
-        choices = [{"index": 0, "message": message, "finish_reason": "stop"}]
-        document = _head(await request.json()) | {"object": "chat.completion", "choices": choices, "usage": usage}
-        return web.json_response(document, headers={"x-request-id": "req_of_provider"} | (headers or {}))
+        document = OPERATIONS[request.path].document(await request.json(), usage)
+        named = "request-id" if OPERATIONS[request.path].dialect == "anthropic" else "x-request-id"
+        return web.json_response(document, headers={named: "req_of_provider"} | (headers or {}))
 
     return answer
 
@@ -112,26 +130,24 @@ def streamed(*, held: bool = False, times: int = 1, padding: int = 0) -> Answer:
     async def answer(provider: Provider, request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
-        asked = await request.json()
-        head = _head(asked) | {"object": "chat.completion.chunk"}
-        for number, word in enumerate(WORDS * times):
-            await response.write(_event(head | {"choices": [{"index": 0, "delta": {"content": word + " " * padding}}]}))
+        events = OPERATIONS[request.path].events
+        assert events is not None, f"{request.path} has no streams"
+        words = [word + " " * padding for word in WORDS * times]
+        for number, event in enumerate(events(await request.json(), words)):
+            await response.write(event)
             if held and number == 0:
                 await asyncio.to_thread(provider.gate.wait, _SECONDS)
-        if asked.get("stream_options", {}).get("include_usage"):
-            await response.write(_event(head | {"choices": [], "usage": USAGE}))
-        await response.write(b"data: [DONE]\n\n")
         return response
 
     return answer
 
 
 def failing(status: int, message: str, **headers: str) -> Answer:
-    """Answer with an error in OpenAI's shape; underscores in header names stand for hyphens."""
+    """Answer with an error in the dialect's shape; underscores in header names stand for hyphens."""
 
-    async def answer(_provider: Provider, _request: web.Request) -> web.StreamResponse:
+    async def answer(_provider: Provider, request: web.Request) -> web.StreamResponse:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return web.json_response(_error(message), status=status, headers=named)
+        return web.json_response(error(request.path, message), status=status, headers=named)
 
     return answer
 
@@ -161,7 +177,7 @@ def dying(after: int, *, cut: int = 0, length: int | None = None) -> Answer:
             response = web.StreamResponse(headers={"Content-Type": kind})
             response.content_length = length
             await response.prepare(request)
-            event = _event(_head(await request.json()) | {"choices": [{"index": 0, "delta": {"content": "Half"}}]})
+            event = half(request.path, await request.json())
             await response.write(event * after + event[:cut])
             await asyncio.sleep(0.05)  # or the bytes would be thrown away with the connection
         request.transport.abort()
@@ -194,50 +210,47 @@ async def _start(provider: Provider) -> web.AppRunner:
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
-    provider.url = f"{site.name}/v1"
+    provider.host = site.name
     return runner
 
 
 def _refusal(request: web.Request, body: bytes) -> web.Response | None:
-    if request.headers.getall("Authorization", []) != [f"Bearer {KEY}"]:
-        return web.json_response(_error("Incorrect API key provided.", "invalid_api_key"), status=401)
-    if (request.method, request.path) != ("POST", "/v1/chat/completions"):
-        return web.json_response(_error("Invalid URL."), status=404)
+    operation = OPERATIONS.get(request.path)
+    if request.method != "POST" or operation is None:
+        return _answer(request, 404, "Invalid URL.")
+    bearers, keys = request.headers.getall("Authorization", []), request.headers.getall("x-api-key", [])
+    if (bearers, keys) != (([], [KEY]) if operation.dialect == "anthropic" else ([f"Bearer {KEY}"], [])):
+        return _answer(request, 401, "Incorrect API key provided.", "invalid_api_key")
+    if fault := _header_fault(request, operation) or _body_fault(body, operation):
+        return _answer(request, 400, fault)
+    return None
+
+
+def _header_fault(request: web.Request, operation: Operation) -> str:
+    if operation.dialect == "anthropic" and request.headers.get("anthropic-version") not in _VERSIONS:
+        return "anthropic-version: header is required"
     if request.content_type != "application/json":
-        return web.json_response(_error("Content-Type must be application/json."), status=400)
-    for name in request.headers:
-        if (
-            name.lower() in _FORBIDDEN
-            or name.lower().startswith("ai-reporting-")
-            or "sk_scriba_" in str(request.headers)
-        ):
-            return web.json_response(_error(f"The header {name} has no business here."), status=400)
-    return _body_refusal(body)
+        return "Content-Type must be application/json."
+    if "sk_scriba_" in str(request.headers):
+        return "A key of somebody else's stands in the headers."
+    names = [name.lower() for name in request.headers]
+    wrong = [name for name in names if name in _FORBIDDEN or name.startswith("ai-reporting-")]
+    return f"The header {wrong[0]} has no business here." if wrong else ""
 
 
-def _body_refusal(body: bytes) -> web.Response | None:
+def _body_fault(body: bytes, operation: Operation) -> str:
     try:
         asked = json.loads(body, object_pairs_hook=_once)
-    except ValueError as error:
-        return web.json_response(_error(f"We could not parse the JSON body of your request: {error}"), status=400)
-    if isinstance(asked, dict) and isinstance(asked.get("model"), str) and isinstance(asked.get("messages"), list):
-        return None
-    return web.json_response(_error("you must provide a model and messages"), status=400)
+    except ValueError as problem:
+        return f"We could not parse the JSON body of your request: {problem}"
+    return operation.fault(asked) if isinstance(asked, dict) else "The body must be an object."
+
+
+def _answer(request: web.Request, status: int, message: str, code: str | None = None) -> web.Response:
+    return web.json_response(error(request.path, message, code), status=status)
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len({name for name, _ in pairs}) != len(pairs):
         raise ValueError("a name occurs twice")
     return dict(pairs)
-
-
-def _head(asked: dict[str, Any]) -> dict[str, Any]:
-    return {"id": "chatcmpl-1", "created": 1_750_000_000, "model": asked["model"]}
-
-
-def _event(document: dict[str, Any]) -> bytes:
-    return f"data: {json.dumps(document)}\n\n".encode()
-
-
-def _error(message: str, code: str | None = None) -> dict[str, Any]:
-    return {"error": {"message": message, "type": "invalid_request_error", "param": None, "code": code}}
