@@ -11,8 +11,9 @@ from sqlalchemy import update
 from tests.asking import ask
 from tests.stores import a_decision
 
-from scriba.audit.export import csv_chunks, json_chunks
+from scriba.audit.export import json_chunks
 from scriba.audit.query import AuditLog
+from scriba.audit.table import csv_chunks
 from scriba.storage.hot import pending
 from scriba.storage.model import LogId, LogName
 from scriba.storage.tables import records

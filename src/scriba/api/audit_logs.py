@@ -4,13 +4,14 @@ import msgspec
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 
-from scriba.api.access import Caller, services_of
+from scriba.api.access import Caller, actor_of, services_of
 from scriba.api.described import answers
 from scriba.api.query import AuditLogQuery, NoQuery
 from scriba.api.shapes import EntryDetail, EntryList
-from scriba.audit.export import csv_chunks, json_chunks, page_json
-from scriba.audit.query import AuditLog, Page
-from scriba.domain.filter import Filters
+from scriba.audit.disclosure import record_export
+from scriba.audit.export import FileFormat, entry_chunks, export_chunks, file_name, page_json
+from scriba.audit.query import Page
+from scriba.auth import Principal
 from scriba.domain.window import DEFAULT_LIMIT
 
 __all__ = ["router"]
@@ -18,23 +19,37 @@ __all__ = ["router"]
 router = APIRouter()
 
 _JSON = "application/json"
-_MEDIA_TYPES = {"csv": "text/csv", "json": _JSON}
 
 
 @router.get(
     "/governance/audit-logs",
     response_class=Response,
-    responses=answers(EntryList, "The entries that match.", also=["text/csv"]),
+    responses=answers(EntryList, "The entries that match.", also=["text/csv", "application/x-ndjson"]),
 )
 def list_entries(request: Request, caller: Caller, query: AuditLogQuery) -> Response:
     """List entries, newest first, or export them."""
-    audit_log = services_of(request).audit_log
     filters, limit, offset = query.filters(), query.limit_given(), query.offset_given()
-    kind = query.format_given()
+    order, cursor, kind = query.order_given(), query.cursor_given(), query.format_given()
+    columns, with_outcomes = query.columns_given(), query.wants_outcomes()
+    audit_log = services_of(request).audit_log
     if kind is not None and limit is None:
-        return _whole_file(audit_log, caller.org_id, filters, offset, kind)
-    page = audit_log.list(caller.org_id, filters, limit or DEFAULT_LIMIT, offset)
-    return Response(page_json(page), media_type=_JSON) if kind is None else _page_file(page, kind)
+        export = audit_log.export(caller.org_id, filters, offset, order=order, with_outcomes=with_outcomes)
+        headers = _file_headers(request, caller, query, kind, total=export.total, count=max(export.total - offset, 0))
+        # If the stream fails half way, the connection breaks, and the file is known to be cut.
+        return StreamingResponse(export_chunks(export, kind, columns), headers=headers, media_type=kind.media_type)
+    page = audit_log.list(
+        caller.org_id,
+        filters,
+        limit or DEFAULT_LIMIT,
+        offset,
+        order=order,
+        cursor=cursor,
+        with_outcomes=with_outcomes,
+    )
+    if kind is None:
+        return Response(page_json(page), headers={"x-total-count": str(page.total)}, media_type=_JSON)
+    headers = _file_headers(request, caller, query, kind, total=page.total, count=len(page.entries))
+    return Response(_page_file(page, kind, columns), headers=headers | _next(page), media_type=kind.media_type)
 
 
 @router.get("/governance/audit-logs/{id}", response_class=Response, responses=answers(EntryDetail, "The entry."))
@@ -44,17 +59,26 @@ def get_entry(request: Request, caller: Caller, id: str, _query: NoQuery) -> Res
     return Response(msgspec.json.encode(detail.fields()), media_type=_JSON)
 
 
-def _whole_file(audit_log: AuditLog, org_id: str, filters: Filters, offset: int, kind: str) -> Response:
-    """Stream every entry. If that fails half way, the connection breaks and the file is known to be cut."""
-    export = audit_log.export(org_id, filters, offset)
-    chunks = csv_chunks(export.chunks) if kind == "csv" else json_chunks(export)
-    return StreamingResponse(chunks, headers=_file_headers(kind, export.total), media_type=_MEDIA_TYPES[kind])
+def _page_file(page: Page, kind: FileFormat, columns: tuple[str, ...]) -> bytes:
+    return page_json(page) if kind.name == "json" else b"".join(entry_chunks([page.entries], kind, columns))
 
 
-def _page_file(page: Page, kind: str) -> Response:
-    body = b"".join(csv_chunks([page.entries])) if kind == "csv" else page_json(page)
-    return Response(body, headers=_file_headers(kind, page.total), media_type=_MEDIA_TYPES[kind])
+def _next(page: Page) -> dict[str, str]:
+    """Return where the list goes on, for files that have no place to say it in."""
+    return {} if page.next_cursor is None else {"x-next-cursor": page.next_cursor}
 
 
-def _file_headers(kind: str, total: int) -> dict[str, str]:
-    return {"content-disposition": f'attachment; filename="audit-logs.{kind}"', "x-total-count": str(total)}
+def _file_headers(
+    request: Request, caller: Principal, query: AuditLogQuery, kind: FileFormat, *, total: int, count: int
+) -> dict[str, str]:
+    """Write down that entries leave the house; only then say what the file is called."""
+    record_export(
+        services_of(request).store,
+        caller.org_id,
+        actor=actor_of(request, caller),
+        filters=query.filters_given(),
+        kind=kind.name,
+        count=count,
+    )
+    name = file_name(caller.org_name, query.filters(), kind)
+    return {"content-disposition": f'attachment; filename="{name}"', "x-total-count": str(total)}

@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
 
-from scriba.audit.entry import Entry, EntryOutcome, Proof
-from scriba.audit.export import Pagination
+from scriba.audit.entry import Entry, Proof
+from scriba.audit.export import EntryPagination, Pagination
 from scriba.policy.rules import Rules
 
 __all__ = [
@@ -47,13 +47,12 @@ class EntryList(msgspec.Struct):
     """A part of the entries that match."""
 
     logs: list[Entry]
-    pagination: Pagination
+    pagination: EntryPagination
 
 
 class EntryDetail(Entry, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """One entry, with how its call ended and what the log can prove about it."""
 
-    outcome: EntryOutcome | None = None
     proof: Proof
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
 from sqlalchemy import bindparam, select
 
 from scriba.audit.entry import ENTRY_COLUMNS, Detail, EntryOutcome, Proof, entry_of
+from scriba.audit.outcome import read_outcomes
 from scriba.audit.span import read_spans
 from scriba.domain.filter import check_text
-from scriba.domain.record import Outcome
 from scriba.domain.timestamp import format_timestamp
 from scriba.errors import InvalidInput, NotFound
 from scriba.ledger.canonical import InvalidRecord
@@ -34,12 +35,6 @@ _SELECT_ENTRY: Final = select(*(records.c[name] for name in COLUMNS)).where(
     records.c.type == "decision",
     records.c.seq >= bindparam("first_seq"),
 )
-_SELECT_OUTCOME: Final = (
-    select(*(records.c[name] for name in COLUMNS))
-    .where(records.c.log_id == bindparam("log_id"), records.c.decision_seq == bindparam("seq"))
-    .order_by(records.c.seq.desc())
-    .limit(1)
-)
 
 
 def read_detail(connection: Connection, org_id: str, entry_id: str) -> Detail:
@@ -57,32 +52,15 @@ def read_detail(connection: Connection, org_id: str, entry_id: str) -> Detail:
             _SELECT_ENTRY, {"log_id": span.log_id, "id": entry_id, "first_seq": span.first_seq}
         ).first()
         if row is not None:
-            return _detail(row, _outcome(connection, span, row.seq, org_id), span, org_id)
+            return _detail(row, read_outcomes(connection, span, [row.seq]).get(row.seq), span, org_id)
     raise missing
-
-
-def _outcome(connection: Connection, span: Span, seq: int, org_id: str) -> EntryOutcome | None:
-    row = connection.execute(_SELECT_OUTCOME, {"log_id": span.log_id, "seq": seq}).first()
-    if row is None:
-        return None
-    outcome = stored_of(row, org_id).record
-    if not isinstance(outcome, Outcome):
-        return None
-    return EntryOutcome(
-        status=outcome.status,
-        duration_ms=outcome.duration_ms,
-        ended=outcome.ended,
-        input_tokens=outcome.input_tokens,
-        output_tokens=outcome.output_tokens,
-    )
 
 
 def _detail(row: Row[Any], outcome: EntryOutcome | None, span: Span, org_id: str) -> Detail:
     entry = entry_of([row[place] for place in _FIELDS], org_id=org_id, log=span.log)
     stored = stored_of(row, org_id)
     return Detail(
-        entry=entry,
-        outcome=outcome,
+        entry=msgspec.structs.replace(entry, outcome=outcome),
         proof=Proof(
             status="appended",
             intact=_is_intact(stored),

@@ -31,8 +31,21 @@ class Position(NamedTuple):
     seq: int
 
 
+class EntryOutcome(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """How the upstream call ended: HTTP status given to the caller, milliseconds, who ended it, tokens."""
+
+    status: int
+    duration_ms: int
+    ended: str
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+
+
 class Entry(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """One decision. `log` and `seq` say which record of which log it is."""
+    """One decision. `log` and `seq` say which record of which log it is.
+
+    `outcome` is left out where it was not asked for, and until there is one.
+    """
 
     id: str
     request_id: str
@@ -66,21 +79,12 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defa
     occurred_at: str | None = None
     tags: tuple[str, ...] = ()
     user: str | None = None
+    outcome: EntryOutcome | None = None
 
     @property
     def position(self) -> Position:
         """Its place in the order of lists."""
         return Position(parse_timestamp(self.timestamp), self.log, self.seq)
-
-
-class EntryOutcome(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """How the upstream call ended: HTTP status given to the caller, milliseconds, who ended it, tokens."""
-
-    status: int
-    duration_ms: int
-    ended: str
-    input_tokens: int | None = None
-    output_tokens: int | None = None
 
 
 class Proof(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -104,14 +108,16 @@ class Detail(msgspec.Struct, frozen=True, kw_only=True):
     """One entry with all that belongs to it."""
 
     entry: Entry
-    outcome: EntryOutcome | None
     proof: Proof
 
+    @property
+    def outcome(self) -> EntryOutcome | None:
+        """How its call ended, once it has."""
+        return self.entry.outcome
+
     def fields(self) -> dict[str, object]:
-        """Return one object: the fields of the entry, then `outcome` if there is one, then `proof`."""
+        """Return one object: the fields of the entry, with `outcome` if there is one, then `proof`."""
         fields: dict[str, object] = msgspec.to_builtins(self.entry)
-        if self.outcome is not None:
-            fields["outcome"] = msgspec.to_builtins(self.outcome)
         return fields | {"proof": msgspec.to_builtins(self.proof)}
 
 

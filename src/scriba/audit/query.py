@@ -7,18 +7,23 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
+from scriba.audit.cursor import decode_cursor, encode_cursor
 from scriba.audit.detail import read_detail
 from scriba.audit.entry import Detail, Entry, Position, entry_of
-from scriba.audit.span import read_spans
+from scriba.audit.outcome import read_outcomes
+from scriba.audit.span import read_complete_up_to, read_spans
 from scriba.audit.statement import From, count_statement, page_statement
 from scriba.domain.filter import Filters
+from scriba.domain.record import Source
 from scriba.domain.window import DEFAULT_LIMIT, Window
 from scriba.errors import IntegrityError
+from scriba.storage.model import LogName
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from scriba.audit.span import Span
+    from scriba.domain.window import Order
     from scriba.storage.database import Database, Dialect
 
 __all__ = ["AuditLog", "Detail", "Entry", "Export", "Page", "Position"]
@@ -28,17 +33,23 @@ _EVERYTHING: Final = Filters()
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):
-    """A part of a list; `total` counts the whole list."""
+    """A part of a list; `total` counts the whole list.
+
+    `next_cursor` is where the list goes on, None at its end. Before `complete_up_to` (microseconds since 1970) no entry
+    can arrive any more; None if imports could match, whose times are anybody's claim.
+    """
 
     entries: Sequence[Entry]
     total: int
     limit: int
     offset: int
+    next_cursor: str | None
+    complete_up_to: int | None
 
     @property
     def has_more(self) -> bool:
         """Whether the list goes on after this page."""
-        return self.offset + len(self.entries) < self.total
+        return self.next_cursor is not None
 
 
 class Export(NamedTuple):
@@ -47,6 +58,7 @@ class Export(NamedTuple):
     total: int
     offset: int
     chunks: Iterator[Sequence[Entry]]
+    complete_up_to: int | None = None
 
 
 class _Question(NamedTuple):
@@ -56,6 +68,8 @@ class _Question(NamedTuple):
     spans: Sequence[Span]
     filters: Filters
     dialect: Dialect
+    order: Order = "desc"
+    with_outcomes: bool = False
 
     def count(self, connection: Connection) -> int:
         statements = [count_statement(span, self.filters, self.dialect) for span in self.spans]
@@ -64,27 +78,77 @@ class _Question(NamedTuple):
     def read(self, connection: Connection, window: Window, start: From | None = None) -> Sequence[Entry]:
         if not self.spans:
             return []
-        statement = page_statement(self.spans, self.filters, window, self.dialect, start)
-        return [entry_of(row[:-1], org_id=self.org_id, log=row[-1]) for row in connection.exec_driver_sql(*statement)]
+        statement = page_statement(self.spans, self.filters, window, self.dialect, start, order=self.order)
+        rows = connection.exec_driver_sql(*statement).all()
+        entries = [entry_of(row[:-1], org_id=self.org_id, log=self.spans[row[-1]].log) for row in rows]
+        return self._joined(connection, entries, [row[-1] for row in rows]) if self.with_outcomes else entries
+
+    def after(self, position: Position) -> From:
+        """Return where the list goes on behind an entry."""
+        return From("older" if self.order == "desc" else "newer", position)
+
+    def complete_up_to(self, connection: Connection) -> int | None:
+        if not self.filters.sources or Source.IMPORT in self.filters.sources:
+            return None
+        return read_complete_up_to(connection, self.org_id)
+
+    def _joined(self, connection: Connection, entries: Sequence[Entry], numbers: Sequence[int]) -> Sequence[Entry]:
+        """Add the outcomes: one question for each log, whatever the number of entries."""
+        found = {}
+        for number in set(numbers):
+            seqs = [entry.seq for entry, its in zip(entries, numbers, strict=True) if its == number]
+            found[number] = read_outcomes(connection, self.spans[number], seqs)
+        return [
+            msgspec.structs.replace(entry, outcome=found[number].get(entry.seq))
+            for entry, number in zip(entries, numbers, strict=True)
+        ]
 
 
 class AuditLog:
     """The entries in the logs `requests` and `imports`, read from one database. Threads may share it.
 
-    Entries come newest first, by time, log and place in the log. Each answer is taken from one snapshot.
-    All methods raise `StoreUnreachable` if the database does not answer.
+    Entries come newest first if nothing else is said, by time, log and place in the log. Each answer is taken from one
+    snapshot. All methods raise `StoreUnreachable` if the database does not answer.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def list(self, org_id: str, filters: Filters = _EVERYTHING, limit: int = DEFAULT_LIMIT, offset: int = 0) -> Page:
-        """Return a part of the entries that match."""
+    def list(
+        self,
+        org_id: str,
+        filters: Filters = _EVERYTHING,
+        limit: int = DEFAULT_LIMIT,
+        offset: int = 0,
+        *,
+        order: Order = "desc",
+        cursor: str | None = None,
+        with_outcomes: bool = False,
+    ) -> Page:
+        """Return a part of the entries that match.
+
+        :param cursor: where the list goes on, of an earlier page with the same filters and order
+        :raises InvalidInput: the cursor is of no such page
+        """
+        position = None if cursor is None else decode_cursor(cursor, filters, order)
         with self._database.read() as connection:
-            question = self._question(connection, org_id, filters)
+            question = self._question(connection, org_id, filters, order, with_outcomes=with_outcomes)
             total = question.count(connection)
-            entries = question.read(connection, Window(limit, offset)) if offset < total else []
-        return Page(entries=entries, total=total, limit=limit, offset=offset)
+            start = None if position is None else question.after(position)
+            # One entry more tells whether there are more.
+            window = Window(limit + 1, offset)
+            entries = question.read(connection, window, start) if offset < total else []
+            complete_up_to = question.complete_up_to(connection)
+        page = entries[:limit]
+        more = encode_cursor(page[-1].position, filters, order) if len(entries) > limit else None
+        return Page(
+            entries=page,
+            total=total,
+            limit=limit,
+            offset=offset,
+            next_cursor=more,
+            complete_up_to=complete_up_to,
+        )
 
     def count(self, org_id: str, filters: Filters = _EVERYTHING) -> int:
         """Return how many entries match."""
@@ -111,20 +175,38 @@ class AuditLog:
         with self._database.read() as connection:
             return read_detail(connection, org_id, entry_id)
 
-    def export(self, org_id: str, filters: Filters = _EVERYTHING, offset: int = 0) -> Export:
+    def export(
+        self,
+        org_id: str,
+        filters: Filters = _EVERYTHING,
+        offset: int = 0,
+        *,
+        order: Order = "desc",
+        with_outcomes: bool = False,
+    ) -> Export:
         """Return every entry that matches, in constant memory.
 
         The logs only grow, so their sizes now bound what is exported: what arrives later is not seen, and no snapshot
         stays open while somebody downloads. The chunks raise `IntegrityError` rather than end early.
         """
         with self._database.read() as connection:
-            question = self._question(connection, org_id, filters)
+            question = self._question(connection, org_id, filters, order, with_outcomes=with_outcomes)
             total = question.count(connection)
             first = question.read(connection, Window(_CHUNK, offset))
-        return Export(total, offset, self._chunks(question, first, max(total - offset, 0)))
+            complete_up_to = question.complete_up_to(connection)
+        return Export(total, offset, self._chunks(question, first, max(total - offset, 0)), complete_up_to)
 
-    def _question(self, connection: Connection, org_id: str, filters: Filters) -> _Question:
-        return _Question(org_id, read_spans(connection, org_id), filters, self._database.dialect)
+    def _question(
+        self,
+        connection: Connection,
+        org_id: str,
+        filters: Filters,
+        order: Order = "desc",
+        *,
+        with_outcomes: bool = False,
+    ) -> _Question:
+        spans = tuple(span for span in read_spans(connection, org_id) if _may_match(span, filters))
+        return _Question(org_id, spans, filters, self._database.dialect, order, with_outcomes)
 
     def _chunks(self, question: _Question, chunk: Sequence[Entry], expected: int) -> Iterator[Sequence[Entry]]:
         read = 0
@@ -132,6 +214,12 @@ class AuditLog:
             yield chunk
             read += len(chunk)
             with self._database.read() as connection:
-                chunk = question.read(connection, Window(_CHUNK), From("older", chunk[-1].position))
+                chunk = question.read(connection, Window(_CHUNK), question.after(chunk[-1].position))
         if read != expected:
             raise IntegrityError(f"The log changed while it was read: {read} of {expected} entries are there.")
+
+
+def _may_match(span: Span, filters: Filters) -> bool:
+    """Whether a log holds entries of the sources that are wanted: `imports` has one source, which no other log has."""
+    wanted = set(filters.sources)
+    return not wanted or bool(wanted & {Source.IMPORT} if span.log == LogName.IMPORTS else wanted - {Source.IMPORT})

@@ -13,13 +13,16 @@ from scriba.storage.tables import logs
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-__all__ = ["Span", "read_spans"]
+__all__ = ["Span", "read_complete_up_to", "read_spans"]
 
 _SELECT: Final = (
     select(logs.c.id, logs.c.log, logs.c.origin, logs.c.size, logs.c.first_seq)
     # Record 0 of a log says what log it is; entries come after it.
     .where(logs.c.org_id == bindparam("org_id"), logs.c.log.in_([LogName.REQUESTS, LogName.IMPORTS]), logs.c.size > 1)
     .order_by(logs.c.log, logs.c.generation)
+)
+_SELECT_LAST_TIME: Final = select(logs.c.last_time).where(
+    logs.c.org_id == bindparam("org_id"), logs.c.log == LogName.REQUESTS, logs.c.frozen.is_(False)
 )
 
 
@@ -39,3 +42,13 @@ class Span(msgspec.Struct, frozen=True):
 def read_spans(connection: Connection, org_id: str) -> tuple[Span, ...]:
     """Return the logs with entries of an organisation, all generations, as of the connection's snapshot."""
     return tuple(Span(*row) for row in connection.execute(_SELECT, {"org_id": org_id}))
+
+
+def read_complete_up_to(connection: Connection, org_id: str) -> int | None:
+    """Return the time before which nothing can still arrive in `requests`; None if there is no such log.
+
+    It is the time of the last record, and no later one. Log times never fall, but a transaction that this snapshot does
+    not see may have taken the time for its records already.
+    """
+    time: int | None = connection.execute(_SELECT_LAST_TIME, {"org_id": org_id}).scalar_one_or_none()
+    return time

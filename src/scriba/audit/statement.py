@@ -1,6 +1,6 @@
 """The queries over the entries of an organisation, as expressions.
 
-This is the whole vocabulary: the filters, the order of lists, a position in that order to go on from, and counting.
+This is the whole vocabulary: the filters, the two orders of lists, a position to go on from, and counting.
 The text of a query depends only on its shape, that is, which filters it has and how many values each of them. Shapes
 repeat, so each is built and rendered once; the values are bound.
 """
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from scriba.audit.entry import Position
     from scriba.audit.span import Span
     from scriba.domain.filter import Filters
-    from scriba.domain.window import Window
+    from scriba.domain.window import Order, Window
     from scriba.storage.database import Dialect
 
 __all__ = ["ORDER", "From", "Side", "Statement", "count_statement", "page_statement"]
 
 ORDER: Final = ("timestamp", "log", "seq")
-"""What lists are ordered by, newest first."""
+"""What lists are ordered by. `log` is the number of the log in the query."""
 
 Side: TypeAlias = Literal["older", "newer"]
 
@@ -62,15 +62,21 @@ def count_statement(span: Span, filters: Filters, dialect: Dialect) -> Statement
 
 
 def page_statement(
-    spans: Sequence[Span], filters: Filters, window: Window, dialect: Dialect, start: From | None = None
+    spans: Sequence[Span],
+    filters: Filters,
+    window: Window,
+    dialect: Dialect,
+    start: From | None = None,
+    *,
+    order: Order = "desc",
 ) -> Statement:
-    """Read entries of several logs, newest first, as `ENTRY_COLUMNS` and then the name of their log."""
+    """Read entries of several logs as `ENTRY_COLUMNS`, and then the number of their log among the spans."""
     groups = groups_of(filters, dialect)
-    branches = tuple((span.log, start and _comparison(span.log, start)) for span in spans)
+    branches = tuple(start and _comparison(span.log, start) for span in spans)
     values = {**bounds_of(spans), **named(groups), **_window(window)}
     if start is not None:
         values |= {"position_time": start.position.timestamp, "position_seq": start.position.seq}
-    return Statement(_page_sql(shape_of(groups), branches, dialect), values)
+    return Statement(_page_sql(shape_of(groups), branches, dialect, order), values)
 
 
 def _window(window: Window) -> dict[str, object]:
@@ -97,22 +103,22 @@ def _count_sql(shape: Shape, dialect: Dialect, *, purged: bool) -> str:
 
 
 @lru_cache(maxsize=_SHAPES)
-def _page_sql(shape: Shape, branches: Sequence[tuple[str, _Comparison | None]], dialect: Dialect) -> str:
-    """Merge the logs. Each gives its newest entries first, by its index; a database would sort them all otherwise."""
-    logs = [_branch(number, log, comparison, shape, dialect) for number, (log, comparison) in enumerate(branches)]
+def _page_sql(shape: Shape, branches: Sequence[_Comparison | None], dialect: Dialect, order: Order) -> str:
+    """Merge the logs. Each gives its first entries, by its index; a database would sort them all otherwise."""
+    logs = [_branch(number, comparison, shape, dialect) for number, comparison in enumerate(branches)]
     if len(logs) == 1:
-        return render(_newest_first(logs[0], dialect).limit(bound("limit")).offset(bound("offset")), dialect)
-    reach = [_newest_first(log, dialect).limit(bound("reach")).subquery("newest") for log in logs]
+        return render(_ordered(logs[0], dialect, order).limit(bound("limit")).offset(bound("offset")), dialect)
+    reach = [_ordered(log, dialect, order).limit(bound("reach")).subquery("reached") for log in logs]
     merged = exp.union(*(exp.select("*").from_(log) for log in reach), distinct=False)
-    return render(_newest_first(merged, dialect).limit(bound("limit")).offset(bound("offset")), dialect)
+    return render(_ordered(merged, dialect, order).limit(bound("limit")).offset(bound("offset")), dialect)
 
 
-def _newest_first(query: _QueryT, dialect: Dialect) -> _QueryT:
-    return query.order_by(*(in_order(exp.column(name), dialect, descending=True) for name in ORDER))
+def _ordered(query: _QueryT, dialect: Dialect, order: Order) -> _QueryT:
+    return query.order_by(*(in_order(exp.column(name), dialect, descending=order == "desc") for name in ORDER))
 
 
-def _branch(number: int, log: str, comparison: _Comparison | None, shape: Shape, dialect: Dialect) -> exp.Select:
-    columns = [*map(exp.column, ENTRY_COLUMNS), exp.alias_(exp.Literal.string(log), "log")]
+def _branch(number: int, comparison: _Comparison | None, shape: Shape, dialect: Dialect) -> exp.Select:
+    columns = [*map(exp.column, ENTRY_COLUMNS), exp.alias_(exp.Literal.number(number), "log")]
     entries = entries_where(columns, number, shape, dialect)
     if comparison is None:
         return entries

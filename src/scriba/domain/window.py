@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 import msgspec
 
@@ -12,7 +12,10 @@ from scriba.errors import InvalidInput
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["DEFAULT_LIMIT", "MAX_LIMIT", "MAX_OFFSET", "Window", "parse_limit", "parse_offset"]
+__all__ = ["DEFAULT_LIMIT", "MAX_LIMIT", "MAX_OFFSET", "Order", "Window", "parse_limit", "parse_offset", "parse_order"]
+
+Order: TypeAlias = Literal["desc", "asc"]
+"""Newest first, or oldest first."""
 
 DEFAULT_LIMIT: Final = 100
 MAX_LIMIT: Final = 1000
@@ -42,6 +45,18 @@ def parse_offset(given: Sequence[str]) -> int:
     :raises InvalidInput: if it is not one whole number from 0 on
     """
     return _number(given, "offset", 0, MAX_OFFSET) or 0
+
+
+def parse_order(given: Sequence[str]) -> Order:
+    """Read `order`; newest first if it was not given.
+
+    :raises InvalidInput: if it is neither `desc` nor `asc`
+    """
+    if not given or list(given) == ["desc"]:
+        return "desc"
+    if list(given) == ["asc"]:
+        return "asc"
+    raise InvalidInput(f"order must be asc or desc, not {', '.join(map(repr, given))}.", param="order")
 
 
 def _number(given: Sequence[str], param: str, least: int, most: int) -> int | None:

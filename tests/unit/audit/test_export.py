@@ -12,9 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.wildcards import HOSTILE
 
-from scriba.audit.entry import Entry
-from scriba.audit.export import CSV_HEADER, csv_chunks, json_chunks
+from scriba.audit.entry import Entry, EntryOutcome
+from scriba.audit.export import FORMATS, entry_chunks, file_name, json_chunks, parse_format
 from scriba.audit.query import Export
+from scriba.audit.table import COLUMN_NAMES, csv_chunks, parse_columns
+from scriba.domain.filter import parse_filters
+from scriba.errors import InvalidInput
 
 PLAIN: dict[str, Any] = {
     "id": "audit_1",
@@ -42,8 +45,8 @@ def line_of(**fields: Any) -> str:
 
 def test_header() -> None:
     """A file without entries is its header."""
-    assert b"".join(csv_chunks([])) == CSV_HEADER
-    assert CSV_HEADER == b"id,timestamp,request_id,model,provider,policy_name,allowed,enforcement,violations\n"
+    header = b"".join(csv_chunks([]))
+    assert header == b"id,timestamp,request_id,model,provider,policy_name,allowed,enforcement,violations\n"
 
 
 def test_a_plain_line() -> None:
@@ -111,4 +114,61 @@ def test_json_is_one_object(sizes: list[int]) -> None:
     document = json.loads(b"".join(json_chunks(Export(total, 0, iter(chunks)))))
     assert list(document) == ["logs", "pagination"]
     assert len(document["logs"]) == total
-    assert document["pagination"] == {"total": total, "limit": total, "offset": 0, "hasMore": False}
+    assert document["pagination"] == {
+        "total": total,
+        "limit": total,
+        "offset": 0,
+        "hasMore": False,
+        "completeUpTo": None,
+    }
+
+
+def test_a_line_of_json_is_an_entry() -> None:
+    """Promise: NDJSON holds one whole object a line, whatever texts are in it."""
+    entry = Entry(**PLAIN | {"model": "two\nlines \u2028"}, outcome=EntryOutcome(status=200, duration_ms=1, ended="x"))
+    data = b"".join(entry_chunks([[entry], [entry]], FORMATS["jsonl"]))
+    lines = data.split(b"\n")
+    assert lines.pop() == b""
+    assert [json.loads(line)["model"] for line in lines] == ["two\nlines \u2028"] * 2
+    assert json.loads(lines[0])["outcome"] == {"status": 200, "durationMs": 1, "ended": "x"}
+
+
+def test_columns() -> None:
+    """Promise: columns are called as in the API or in the usual header, and stand in the order asked for."""
+    columns = parse_columns(["tags,violationReasons", "violations", "apiKeyId,seq,outcome.durationMs"])
+    outcome = EntryOutcome(status=200, duration_ms=812, ended="complete")
+    entry = Entry(**PLAIN | {"tags": ("a,b", "c"), "violation_reasons": ("odd",), "outcome": outcome})
+    data = b"".join(csv_chunks([[entry]], columns))
+    assert data == (b'tags,violationReasons,violations,apiKeyId,seq,outcome.durationMs\n"a,b; c",odd,"odd",,1,812\n')
+    assert {"id", "request_id", "requestId", "policyName", "user", "outcome.status"} <= set(COLUMN_NAMES)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"), [("modle", "Did you mean model"), ("id,id", "twice"), ("id,", "no column ''")]
+)
+def test_no_such_column(given: str, message: str) -> None:
+    """Promise: a column that does not exist is refused with the nearest that does."""
+    with pytest.raises(InvalidInput, match=message) as caught:
+        parse_columns([given])
+    assert caught.value.param == "columns"
+
+
+@pytest.mark.parametrize("given", [["parquet"], ["ocsf"], ["CSV"], [""], ["csv", "json"]])
+def test_no_such_format(given: list[str]) -> None:
+    """Promise: a format that is not written is refused with those that are."""
+    with pytest.raises(InvalidInput, match=r"format must be csv, json or ndjson \(also called jsonl\)"):
+        parse_format(given)
+
+
+@pytest.mark.parametrize(
+    ("filters", "name"),
+    [
+        ({}, "audit-logs-acme.csv"),
+        ({"startDate": ["2025-01-01"], "endDate": ["2025-01-31"]}, "audit-logs-acme-2025-01-01-to-2025-01-31.csv"),
+        ({"startDate": ["2025-01-01T10:00:00Z"]}, "audit-logs-acme-from-2025-01-01.csv"),
+        ({"endDate": ["2025-01-31T00:00:00Z"]}, "audit-logs-acme-to-2025-01-30.csv"),
+    ],
+)
+def test_names_of_files(filters: dict[str, list[str]], name: str) -> None:
+    """Promise: a file says by its name whose entries of which days it holds."""
+    assert file_name("acme", parse_filters(filters), FORMATS["csv"]) == name

@@ -7,6 +7,7 @@ import pytest
 from scriba.audit.entry import Position
 from scriba.audit.span import Span
 from scriba.audit.statement import From, Side, count_statement, page_statement
+from scriba.domain.address import parse_network
 from scriba.domain.filter import Filters
 from scriba.domain.window import Window
 
@@ -46,6 +47,14 @@ def test_every_value_has_its_place() -> None:
         models=("m", "n*"),
         allowed=True,
         enforcements=("warn",),
+        policy_slots=(3,),
+        api_key_ids=("k",),
+        request_ids=("r",),
+        networks=parse_network("::/0", "ipAddress"),
+        violations=("Minimum trust tier", "x"),
+        users=("u",),
+        tags=("t",),
+        sources=("gateway", "import"),
         start=1,
         end=2,
     )

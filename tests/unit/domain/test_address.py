@@ -32,7 +32,7 @@ def test_a_range_is_the_network(address: object, network: IPv4Network | IPv6Netw
     text = str(address)
     told = ip_address(text)
     told = getattr(told, "ipv4_mapped", None) or told
-    if network.version == 6 and network.prefixlen >= 96 and network.network_address.ipv4_mapped is not None:  # type: ignore[union-attr]  # it is of IPv6
+    if network.version == 6 and network.prefixlen >= 96 and network.network_address.ipv4_mapped is not None:
         return  # IPv4 in other words, below
     assert inside(text, str(network)) == (told in network)
 

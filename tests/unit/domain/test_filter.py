@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from scriba.domain.address import parse_network
 from scriba.domain.filter import FILTER_NAMES, MAX_VALUES, Filters, parse_filters
 from scriba.domain.period import DAY
 from scriba.errors import InvalidInput
@@ -25,6 +26,14 @@ def test_every_filter() -> None:
             "model": ["gpt-4*"],
             "allowed": ["false"],
             "enforcement": ["warn"],
+            "policySlot": ["3,12"],
+            "apiKeyId": ["key_1"],
+            "requestId": ["req_1"],
+            "ipAddress": ["203.0.113.42"],
+            "violation": ["China, or not"],
+            "user": ["ana"],
+            "tag": ["team:a"],
+            "source": ["ingest,import"],
             "startDate": ["2025-01-10"],
             "endDate": ["2025-01-10"],
         }
@@ -34,6 +43,14 @@ def test_every_filter() -> None:
         models=("gpt-4*",),
         allowed=False,
         enforcements=("warn",),
+        policy_slots=(3, 12),
+        api_key_ids=("key_1",),
+        request_ids=("req_1",),
+        networks=parse_network("203.0.113.42", "ipAddress"),
+        violations=("China, or not",),
+        users=("ana",),
+        tags=("team:a",),
+        sources=("ingest", "import"),
         start=JANUARY_10,
         end=JANUARY_10 + DAY,
     )
@@ -72,7 +89,13 @@ def test_text_that_no_log_holds_is_refused(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "text", "allowed"),
-    [("allowed", "yes", "false or true"), ("enforcement", "block", "hard_block, soft_block or warn")],
+    [
+        ("allowed", "yes", "false or true"),
+        ("enforcement", "block", "hard_block, soft_block or warn"),
+        ("policySlot", "13", "a whole number from 1 to 12"),
+        ("policySlot", "01", "a whole number from 1 to 12"),
+        ("source", "demo", "evaluate, gateway, import or ingest"),
+    ],
 )
 def test_a_choice_names_its_choices(name: str, text: str, allowed: str) -> None:
     """A value that is none of the choices is refused with the choices."""
@@ -124,3 +147,17 @@ def test_values_are_bounded() -> None:
     assert parse_filters({"model": ["é" * 256]}).models
     with pytest.raises(InvalidInput, match="at most 512 bytes"):
         parse_filters({"model": ["é" * 257]})
+
+
+def test_commas_belong_to_a_violation() -> None:
+    """Promise: a part of a reason is looked for as it is written; an empty one is refused."""
+    assert parse_filters({"violation": ["a,b", ","]}).violations == ("a,b", ",")
+    with pytest.raises(InvalidInput, match="violation has an empty value"):
+        parse_filters({"violation": [""]})
+
+
+def test_an_address_is_one_however_it_is_written() -> None:
+    """Promise: two ways to write one network count once."""
+    assert len(parse_filters({"ipAddress": ["::ffff:10.0.0.1,10.0.0.1"]}).networks) == 1
+    with pytest.raises(InvalidInput, match=r"The network is 10\.0\.0\.0/8"):
+        parse_filters({"ipAddress": ["10.0.0.1/8"]})
