@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Final
 
 from scriba.access_failures import FLUSH_SECONDS, AccessFailures
 from scriba.api.app import create_api
+from scriba.audit.last_verification import Verifications
 from scriba.audit.query import AuditLog
+from scriba.audit.report.reports import Reports
 from scriba.auth import Authenticator, Sessions
 from scriba.console import create_console
 from scriba.errors import ScribaError
@@ -63,6 +65,7 @@ def open_services(settings: Settings) -> Services:
     catalogue = load_catalogue(models.sha256)
     catalogue = catalogue.with_configured(configure(settings.providers, catalogue).providers)
     authenticator = Authenticator(control)
+    verifications = Verifications(database, store.keyring)
     return Services(
         settings=settings,
         store=store,
@@ -71,6 +74,8 @@ def open_services(settings: Settings) -> Services:
         access_failures=AccessFailures(database, store.hot),
         sessions=Sessions(store.keyring.shared_key("session"), authenticator, database),
         audit_log=AuditLog(database),
+        verifications=verifications,
+        reports=Reports(store, verifications),
         decision_point=DecisionPoint(catalogue, models),
         vendors=Vendors(catalogue, models),
     )
@@ -95,7 +100,7 @@ class Application:
         self.services = services
         self.configured: Configured = configure(services.settings.providers, services.decision_point.catalogue)
         self.appender = Appender(services.store.database, services.store.hot)
-        self.api: FastAPI = create_api(services)
+        self.api: FastAPI = create_api(services, self.appender.is_well)
         self.api.include_router(create_console(services))
         self._upstreams = HttpUpstreams(self.configured.targets)
         self.gateway = Gateway(

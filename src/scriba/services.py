@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from scriba.access_failures import AccessFailures
+    from scriba.audit.last_verification import Verifications
     from scriba.audit.query import AuditLog
+    from scriba.audit.report.reports import Reports
     from scriba.auth import Authenticator, Sessions
     from scriba.policy.engine import DecisionPoint
     from scriba.policy.vendors import Vendors
@@ -29,5 +31,7 @@ class Services:
     access_failures: AccessFailures
     sessions: Sessions
     audit_log: AuditLog
+    verifications: Verifications
+    reports: Reports
     decision_point: DecisionPoint
     vendors: Vendors

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from scriba.errors import ScribaError
     from scriba.services import Services
 
-__all__ = ["ACCESS", "Caller", "actor_of", "address_of", "admit", "note_refusal", "services_of"]
+__all__ = ["ACCESS", "Caller", "actor_of", "address_of", "admit", "note_refusal", "peer_of", "services_of"]
 
 _READING: Final = frozenset({"GET", "HEAD"})
 _PUBLIC: Final = None
@@ -36,10 +36,16 @@ _LIST: Final = (Role.APP, Role.AUDITOR, Role.ADMIN)
 ACCESS: Final[Mapping[tuple[str, str], Sequence[Role] | None]] = MappingProxyType(
     {
         ("GET", "/livez"): _PUBLIC,
+        ("GET", "/readyz"): _PUBLIC,
+        ("GET", "/metrics"): _PUBLIC,  # to the addresses of the operator's monitoring
+        ("GET", "/openapi.json"): _PUBLIC,
+        ("GET", "/docs"): _PUBLIC,
         ("GET", "/governance/audit-logs"): _READ,
         ("GET", "/governance/audit-logs/{id}"): _READ,
         ("POST", "/governance/audit-logs"): _TELL,
         ("POST", "/governance/imports"): _CHANGE,
+        ("GET", "/governance/reports"): _READ,
+        ("GET", "/governance/reports/{id}"): _READ,
         ("GET", "/governance"): _READ,
         ("POST", "/governance"): _CHANGE,
         ("GET", "/governance/{id}"): _READ,
@@ -88,7 +94,7 @@ def services_of(request: Request) -> Services:
 
 def address_of(request: Request) -> str:
     """Return the address of whoever asks, behind trusted proxies theirs and not the proxy's."""
-    return address_in(request.headers.raw, _peer(request), services_of(request).settings.trusted_proxies)
+    return address_in(request.headers.raw, peer_of(request), services_of(request).settings.trusted_proxies)
 
 
 def note_refusal(request: Request, error: ScribaError) -> None:
@@ -97,12 +103,13 @@ def note_refusal(request: Request, error: ScribaError) -> None:
     services_of(request).access_failures.note(error, address_of(request), principal)
 
 
-def _peer(request: Request) -> str:
+def peer_of(request: Request) -> str:
+    """Return the address of the other end of the connection; empty if it has none."""
     return unmapped(request.client.host) if request.client else ""
 
 
 def actor_of(request: Request, principal: Principal) -> Actor:
     """Return who is changing something, as the event about it says."""
     proxies = services_of(request).settings.trusted_proxies
-    caller = read_caller(RequestHeaders(request.headers.raw), _peer(request), proxies)
+    caller = read_caller(RequestHeaders(request.headers.raw), peer_of(request), proxies)
     return Actor(name=principal.key_id, ip_address=caller.address, user_agent=caller.user_agent)

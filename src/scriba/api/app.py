@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi import Depends, FastAPI
 
-from scriba.api import audit_logs, health, imports, ingest, models, policies
+from scriba.api import audit_logs, docs, health, imports, ingest, models, policies, reports
 from scriba.api.access import admit
 from scriba.api.openapi import openapi_document
 from scriba.api.problems import handle_problems
 from scriba.api.query import check_encoding
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from scriba.services import Services
 
 __all__ = ["create_api"]
@@ -28,8 +30,11 @@ class _Api(FastAPI):
         return self.openapi_schema
 
 
-def create_api(services: Services) -> FastAPI:
-    """Return the application. Every route of the API passes `admit`, whichever router it is on."""
+def create_api(services: Services, is_writing: Callable[[], bool] = lambda: True) -> FastAPI:
+    """Return the application. Every route of the API passes `admit`, whichever router it is on.
+
+    :param is_writing: whether the writer of the log is well
+    """
     api = _Api(
         title="Scriba",
         docs_url=None,
@@ -39,7 +44,9 @@ def create_api(services: Services) -> FastAPI:
         dependencies=[Depends(admit), Depends(check_encoding)],
     )
     api.state.services = services
+    api.state.is_writing = is_writing
+    api.state.collectors = ()
     handle_problems(api)
-    for resource in (health, audit_logs, ingest, imports, models, policies):
+    for resource in (health, docs, audit_logs, ingest, imports, models, policies, reports):
         api.include_router(resource.router)
     return api
