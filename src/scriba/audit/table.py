@@ -87,10 +87,10 @@ def csv_chunks(chunks: Iterable[Sequence[Entry]], columns: Sequence[str] = DEFAU
 
 
 def _line(entry: Entry, readers: Sequence[tuple[Callable[[Entry], object], bool]]) -> str:
-    return ",".join([csvcsv_cell(read(entry), always_quoted=quoted) for read, quoted in readers]) + "\n"
+    return ",".join([csv_cell(read(entry), always_quoted=quoted) for read, quoted in readers]) + "\n"
 
 
-def csv_cell(value: Any, *, always_quoted: bool = False) -> str:  # noqa: ANN401 - whatever a field of an entry can be
+def csv_cell(value: object, *, always_quoted: bool = False) -> str:
     """Write one cell, so that a spreadsheet takes it for text."""
     text = value if isinstance(value, str) else _text(value)
     if text.startswith(_FORMULA_STARTS):
