@@ -91,6 +91,10 @@ class Appender:
         self._loop = asyncio.get_running_loop()
         self._thread.start()
 
+    def is_well(self) -> bool:
+        """Whether the writer runs, and could write when it last tried. May be asked from any thread."""
+        return self._well and self._thread.is_alive()
+
     async def append(self, log: LogId, record: Record, *, revision: int | None = None) -> Appended:
         """Append a record and return once it is durable.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -42,6 +43,7 @@ def schema_of(database: Database) -> tuple[str | None, str]:
         return schema_state(connection)
 
 
+@cache
 def _expected() -> str:
     expected = ScriptDirectory(str(_MIGRATIONS)).get_current_head()
     if expected is None:

@@ -38,7 +38,7 @@ def test_every_answer_has_an_id_of_its_own(api: Api, auditor: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/nowhere", "/governance/", "/governance/reports", "/governance/audit-logs/", "/docs"]
+    "path", ["/nowhere", "/governance/", "/governance/reports", "/governance/audit-logs/", "/docs/"]
 )
 def test_an_unknown_path(api: Api, auditor: str, path: str) -> None:
     """What does not exist is a 404, also where a name merely looks like an id."""
