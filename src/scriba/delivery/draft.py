@@ -1,0 +1,210 @@
+"""From a client's JSON to what an endpoint shall be: one validator for each of the two ways to make one.
+
+What is wrong is told with its name and what is allowed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from scriba.delivery.events import EVENT_TYPES, TEST, matches
+from scriba.domain.nearest import did_you_mean
+from scriba.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+__all__ = [
+    "MAX_GRACE",
+    "Change",
+    "Draft",
+    "Trial",
+    "read_change",
+    "read_draft",
+    "read_grace",
+    "read_replay",
+    "read_simple",
+    "read_trial",
+]
+
+MAX_GRACE: Final = 2_592_000
+"""Seconds for which an earlier secret may go on signing."""
+
+_DEFAULT_GRACE: Final = 86_400
+_MAX_FILTERS: Final = 50
+_MAX_DESCRIPTION: Final = 1024
+_SCOPES: Final = ("vaultIds", "matterIds")
+_STATUSES: Final = ("active", "disabled")
+
+
+class Draft(msgspec.Struct, frozen=True, kw_only=True):
+    """A new endpoint. Its URL and secret are still to be checked.
+
+    :ivar secret: None if one is to be made
+    :ivar secret_param: what the client calls it
+    """
+
+    url: str
+    filters: tuple[str, ...]
+    description: str | None = None
+    secret: str | None = None
+    secret_param: str = "secret"  # noqa: S105 - the name of a field
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """A change of an endpoint: what is not set stays as it is."""
+
+    url: str | msgspec.UnsetType = msgspec.UNSET
+    filters: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
+    description: str | msgspec.UnsetType | None = msgspec.UNSET
+    status: str | msgspec.UnsetType = msgspec.UNSET
+
+
+class Trial(msgspec.Struct, frozen=True):
+    """An event to try an endpoint out with."""
+
+    type: str
+    data: object
+
+
+def read_simple(body: object) -> Draft:
+    """Read `{url, events, secret?}`.
+
+    :raises InvalidInput: naming the field
+    """
+    fields = _object(body, ("url", "events", "secret"))
+    secret = _text(fields, "secret")
+    return Draft(url=_required(fields, "url"), filters=_filters(fields, "events"), secret=secret)
+
+
+def read_draft(body: object) -> Draft:
+    """Read `{url, eventTypeFilters, description?, resourceScopes?, signingSecret?}`.
+
+    :raises InvalidInput: naming the field
+    """
+    names = ("url", "eventTypeFilters", "description", "resourceScopes", "signingSecret")
+    fields = _object(body, names)
+    _refuse_scopes(fields)
+    return Draft(
+        url=_required(fields, "url"),
+        filters=_filters(fields, "eventTypeFilters"),
+        description=_description(fields),
+        secret=_text(fields, "signingSecret"),
+        secret_param="signingSecret",  # noqa: S106 - the name of a field
+    )
+
+
+def read_change(body: object) -> Change:
+    """Read a change: `{url?, eventTypeFilters?, description?, resourceScopes?, status?}`.
+
+    :raises InvalidInput: naming the field
+    """
+    fields = _object(body, ("url", "eventTypeFilters", "description", "resourceScopes", "status"))
+    _refuse_scopes(fields)
+    read: dict[str, Any] = {}
+    if "url" in fields:
+        read["url"] = _required(fields, "url")
+    if "eventTypeFilters" in fields:
+        read["filters"] = _filters(fields, "eventTypeFilters")
+    if "description" in fields:
+        read["description"] = _description(fields)
+    if "status" in fields:
+        if fields["status"] not in _STATUSES:
+            raise InvalidInput("status must be active or disabled.", param="status")
+        read["status"] = fields["status"]
+    return Change(**read)
+
+
+def read_grace(body: object) -> int:
+    """Read `{previousSecretExpiresInSec?}`: seconds for which the earlier secret goes on signing.
+
+    :raises InvalidInput: naming the field
+    """
+    name = "previousSecretExpiresInSec"
+    seconds = _object(body, (name,)).get(name, _DEFAULT_GRACE)
+    if not isinstance(seconds, int) or isinstance(seconds, bool) or not 0 <= seconds <= MAX_GRACE:
+        raise InvalidInput(f"{name} must be a whole number from 0 to {MAX_GRACE}.", param=name)
+    return seconds
+
+
+def read_trial(body: object) -> Trial:
+    """Read `{eventType?, payload?}`.
+
+    :raises InvalidInput: naming the field
+    """
+    fields = _object(body, ("eventType", "payload"))
+    name = fields.get("eventType", TEST)
+    if not isinstance(name, str) or name not in EVENT_TYPES:
+        raise InvalidInput(f"eventType must be one of {', '.join(EVENT_TYPES)}.", param="eventType")
+    payload = fields.get("payload")
+    return Trial(name, {} if payload is None else payload)
+
+
+def read_replay(body: object) -> object:
+    """Read `{payload?}`; UNSET if there is none.
+
+    :raises InvalidInput: naming the field
+    """
+    return _object(body, ("payload",)).get("payload", msgspec.UNSET)
+
+
+def _object(body: object, names: Iterable[str]) -> Mapping[str, Any]:
+    if not isinstance(body, dict):
+        raise InvalidInput("The request body must be a JSON object.", param="body")
+    unknown = next((name for name in body if name not in names), None)
+    if unknown is not None:
+        hint = did_you_mean(unknown, names)
+        raise InvalidInput(f"There is no field {unknown[:100]!r} here.", param=unknown[:100], hint=hint)
+    return body
+
+
+def _required(fields: Mapping[str, Any], name: str) -> str:
+    value = fields.get(name)
+    if not isinstance(value, str) or not value:
+        raise InvalidInput(f"{name} is required, as text.", param=name)
+    return value
+
+
+def _text(fields: Mapping[str, Any], name: str) -> str | None:
+    value = fields.get(name)
+    if value is not None and not isinstance(value, str):
+        raise InvalidInput(f"{name} must be text.", param=name)
+    return value
+
+
+def _description(fields: Mapping[str, Any]) -> str | None:
+    text = _text(fields, "description")
+    if text is not None and len(text.encode()) > _MAX_DESCRIPTION:
+        raise InvalidInput(f"description has at most {_MAX_DESCRIPTION} bytes.", param="description")
+    return text
+
+
+def _filters(fields: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    given = fields.get(name)
+    if not isinstance(given, list) or not 0 < len(given) <= _MAX_FILTERS:
+        raise InvalidInput(f"{name} is required: a list of 1 to {_MAX_FILTERS} types of events.", param=name)
+    for number, each in enumerate(given):
+        if not isinstance(each, str) or not any(matches([each], known) for known in EVENT_TYPES):
+            raise InvalidInput(
+                f"{name}[{number}] matches no event.",
+                param=f"{name}[{number}]",
+                hint=f"Events are {', '.join(EVENT_TYPES)}; `governance.request.*` and `*` stand for several.",
+            )
+    return tuple(dict.fromkeys(given))
+
+
+def _refuse_scopes(fields: Mapping[str, Any]) -> None:
+    """Refuse to narrow to what Scriba does not have: to ignore it would send more than was asked for."""
+    scopes = fields.get("resourceScopes")
+    if scopes is None:
+        return
+    if not isinstance(scopes, dict) or any(name not in _SCOPES for name in scopes):
+        raise InvalidInput("resourceScopes must be an object of vaultIds and matterIds.", param="resourceScopes")
+    for name, ids in scopes.items():
+        if ids:
+            raise InvalidInput(
+                f"resourceScopes.{name} must be empty: there are no vaults and no matters here.",
+                param=f"resourceScopes.{name}",
+            )
