@@ -10,7 +10,9 @@ from sqlalchemy import ColumnElement, select, type_coerce
 from sqlalchemy.types import NULLTYPE
 
 from scriba.domain.record import Decision, Mark, Stored
+from scriba.ledger.record import record_bytes
 from scriba.ledger.verifier import Finding
+from scriba.merkle.tree import leaf_hash
 from scriba.storage.rows import COLUMNS, row_tail, stored_of
 from scriba.storage.tables import records
 
@@ -48,7 +50,8 @@ def stored_records(
     for row in connection.execute(_ROWS.where(this), execution_options={"yield_per": chunk}):
         stored = _stored(row, org_id)
         if stored is None:
-            yield _unreadable(row), []
+            unreadable = _unreadable(row)
+            yield unreadable, list(_looks_whole(unreadable))
         else:
             yield stored, list(_misfiled(row, stored))
 
@@ -68,6 +71,12 @@ def _unreadable(row: Row[Any]) -> Stored:
     seq, log_time = (value if isinstance(value, int) else 0 for value in (row.seq, row.log_time))
     leaf = row.leaf_hash if isinstance(row.leaf_hash, bytes) else b""
     return Stored(seq=seq, log_time=log_time, leaf_hash=leaf, record=Mark())
+
+
+def _looks_whole(unreadable: Stored) -> Iterator[Finding]:
+    """Tell of a row that cannot be read and was a mark: the stand-in for it has the right hash."""
+    if leaf_hash(record_bytes(unreadable)) == unreadable.leaf_hash:
+        yield Finding(unreadable.seq, "record", f"Record {unreadable.seq} was changed: its row is none of a mark.")
 
 
 def _misfiled(row: Row[Any], stored: Stored) -> Iterator[Finding]:

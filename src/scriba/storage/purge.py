@@ -19,7 +19,7 @@ from scriba.ledger.seal import Head, check_seal, load_beginning, load_head
 from scriba.merkle.tree import HASH_SIZE, Frontier, extend_frontier, root_hash
 from scriba.storage.marks import IS_MARK, Place
 from scriba.storage.model import LogName
-from scriba.storage.tables import logs, records
+from scriba.storage.tables import logs, records, webhook_cursors, webhook_endpoints
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from scriba.ledger.keyring import Keyring
     from scriba.storage.database import Database
 
-__all__ = ["Prefix", "delete_purged", "find_mark", "move_minimum", "prove_prefix"]
+__all__ = ["Prefix", "delete_purged", "find_mark", "move_minimum", "prove_prefix", "slowest_cursor"]
 
 CHUNK: Final = 2_000
 """Rows that one transaction deletes: SQLite lets nobody else write meanwhile."""
@@ -146,6 +146,24 @@ def delete_purged(database: Database, log_id: int, *, rest: Callable[[float], ob
         start = end
         yield count
         rest((time.monotonic() - began) * _PAUSE)
+
+
+def slowest_cursor(connection: Connection, log_id: int) -> tuple[int, tuple[str, ...]] | None:
+    """Return the first `seq` of a log that some webhook has not been told of, and which; None without webhooks."""
+    query = (
+        select(webhook_cursors.c.next_seq, webhook_cursors.c.endpoint_id)
+        .join(webhook_endpoints, webhook_endpoints.c.id == webhook_cursors.c.endpoint_id)
+        .where(
+            webhook_cursors.c.log_id == log_id,
+            webhook_endpoints.c.status == "active",
+            webhook_endpoints.c.deleted_at.is_(None),
+        )
+    )
+    found = connection.execute(query).all()
+    if not found:
+        return None
+    slowest = min(row.next_seq for row in found)
+    return slowest, tuple(sorted(row.endpoint_id for row in found if row.next_seq == slowest))
 
 
 class _Broken(Exception):
