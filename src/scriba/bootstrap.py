@@ -14,6 +14,7 @@ from scriba.audit.query import AuditLog
 from scriba.audit.report.reports import Reports
 from scriba.auth import Authenticator, Sessions
 from scriba.console import create_console
+from scriba.delivery.webhooks import Webhooks
 from scriba.errors import ScribaError
 from scriba.gateway.configured import Configured, configure, read_settings
 from scriba.gateway.enforcement import EnforcementPoint
@@ -76,6 +77,7 @@ def open_services(settings: Settings) -> Services:
         audit_log=AuditLog(database),
         verifications=verifications,
         reports=Reports(store, verifications),
+        webhooks=Webhooks(store, settings.webhooks),
         decision_point=DecisionPoint(catalogue, models),
         vendors=Vendors(catalogue, models),
     )
@@ -119,6 +121,7 @@ class Application:
             upstreams=self._upstreams,
             sandbox=Sandbox(),
         )
+        self._dispatcher = services.webhooks.dispatcher()
         self._signing: asyncio.Task[None] | None = None
         self._flushing: asyncio.Task[None] | None = None
 
@@ -143,6 +146,7 @@ class Application:
         """Start writing and connecting; on the event loop."""
         self.appender.start()
         self._upstreams.open()
+        self._dispatcher.start()
         self._signing = asyncio.create_task(self._sign_hourly())
         self._flushing = asyncio.create_task(self._flush_refusals())
 
@@ -152,6 +156,7 @@ class Application:
             if task is not None:
                 task.cancel()
         try:
+            await self._dispatcher.close()
             await asyncio.to_thread(self.services.access_failures.flush)
             await self.appender.close()
             await self._sign()

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from scriba.audit.query import AuditLog
     from scriba.audit.report.reports import Reports
     from scriba.auth import Authenticator, Sessions
+    from scriba.delivery.webhooks import Webhooks
     from scriba.policy.engine import DecisionPoint
     from scriba.policy.vendors import Vendors
     from scriba.settings import Settings
@@ -33,5 +34,6 @@ class Services:
     audit_log: AuditLog
     verifications: Verifications
     reports: Reports
+    webhooks: Webhooks
     decision_point: DecisionPoint
     vendors: Vendors

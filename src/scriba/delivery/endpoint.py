@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -55,9 +56,9 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     def __repr__(self) -> str:
         return f"Endpoint(id={self.id!r}, org_id={self.org_id!r}, url={self.url!r}, status={self.status!r})"
 
-    def document(self, now: int) -> dict[str, object]:
+    def document(self) -> dict[str, object]:
         """Return it as the API shows it, without any secret."""
-        previous = self.previous_until if (self.previous_until or 0) > now else None
+        previous = self.previous_until if (self.previous_until or 0) > time.time_ns() // 1000 else None
         return {
             "id": self.id,
             "url": self.url,

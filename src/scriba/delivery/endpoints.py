@@ -92,18 +92,18 @@ class Endpoints:
             connection.execute(insert(webhook_endpoints).values(_row(endpoint)))
             follow_from_now(connection, endpoint.id, org_id)
             self._note(connection, "webhook.created", actor, None, endpoint)
-            answer = _with_secret(endpoint, secret, now)
+            answer = _with_secret(endpoint, secret)
             if repeat is not None:
                 keep_answer(connection, repeat, answer, now)
         if is_weak(secret):
             _log.warning("The endpoint %s has a signing secret of less than 24 bytes.", endpoint.id)
         return answer
 
-    def list(self, org_id: str, window: Window, status: str | None = None) -> EndpointPage:
+    def list(self, org_id: str, window: Window, statuses: Sequence[str] = ()) -> EndpointPage:
         """Return a part of the endpoints of an organisation, newest first."""
         this = (webhook_endpoints.c.org_id == org_id) & _live
-        if status is not None:
-            this &= webhook_endpoints.c.status == status
+        if statuses:
+            this &= webhook_endpoints.c.status.in_(statuses)
         query = select(webhook_endpoints).where(this).order_by(webhook_endpoints.c.id.desc())
         with self._database.read() as connection:
             total = connection.execute(select(func.count()).select_from(webhook_endpoints).where(this)).scalar_one()
@@ -178,7 +178,7 @@ class Endpoints:
             )
             self._store(connection, after)
             self._note(connection, "webhook.rotated", actor, before, after)
-            answer = _with_secret(after, fresh, now)
+            answer = _with_secret(after, fresh)
             if repeat is not None:
                 keep_answer(connection, repeat, answer, now)
         return answer
@@ -263,6 +263,6 @@ def _still_signing(secrets: Sequence[KeptSecret], now: int, until: int) -> list[
     return [each for each in ends if each.until is not None and each.until > now][:_MAX_SECRETS]
 
 
-def _with_secret(endpoint: Endpoint, secret: str, now: int) -> bytes:
+def _with_secret(endpoint: Endpoint, secret: str) -> bytes:
     warnings = {"warnings": [WEAK]} if is_weak(secret) else {}
-    return msgspec.json.encode({"endpoint": endpoint.document(now), "signingSecret": secret, **warnings})
+    return msgspec.json.encode({"endpoint": endpoint.document(), "signingSecret": secret, **warnings})
