@@ -26,7 +26,7 @@ class Answered(NamedTuple):
 
     @property
     def error(self) -> dict[str, Any]:
-        """The error in it, in OpenAI's shape."""
+        """The error in it, which both dialects keep there."""
         error: dict[str, Any] = json.loads(self.body)["error"]
         return error
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-__all__ = ["OPERATIONS", "STREAMING", "USAGE", "WORDS", "Operation", "error", "half"]
+__all__ = ["HALF", "OPERATIONS", "STREAMING", "USAGE", "WORDS", "Operation", "error", "half"]
 
 WORDS: Final = ("One", " answer", " of", " the", " provider")
 USAGE: Final = {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18}

@@ -41,7 +41,7 @@ KEY: Final = "sk-provider-5c8f2b1d"
 
 _SECONDS: Final = 20
 _FORBIDDEN: Final = ("cookie", "forwarded", "x-forwarded-for", "x-policy-slot")
-_VERSIONS: Final = ("2023-01-01", "2023-06-01")
+_VERSIONS: Final = ("2023-01-01", "2023-06-01", "2026-10-21")
 
 
 class Received(NamedTuple):

@@ -179,3 +179,124 @@ def test_the_house_path_works_too(server: Running, tenant: Tenant, provider: Pro
     with openai.OpenAI(base_url=f"{server.url}/llm/v1", api_key=tenant.app, max_retries=0) as client:
         client.chat.completions.create(model="gpt-4o", messages=SAID)
     assert provider.received[0].path == "/v1/chat/completions"
+
+
+@pytest.mark.parametrize("encoding", ["float", "base64", openai.omit])
+def test_embeddings_come_back(
+    server: Running, tenant: Tenant, client: openai.OpenAI, provider: Provider, encoding: Any
+) -> None:
+    """As numbers or as base64, which the client asks for by itself; the tokens are on record."""
+    answer = client.embeddings.create(model="text-embedding-3-small", input=["a", "b"], encoding_format=encoding)
+    assert len(answer.data) == 2
+    assert provider.received[0].path == "/v1/embeddings"
+    (outcome,) = server.outcomes(tenant.id)
+    assert (outcome.input_tokens, outcome.output_tokens) == (USAGE["prompt_tokens"], None)
+
+
+def test_a_response_comes_back(server: Running, tenant: Tenant, client: openai.OpenAI, provider: Provider) -> None:
+    """Whole, with the tokens on record; an earlier response may be named, the provider knows it."""
+    answer = client.responses.create(model="gpt-4o", input="How are you?", previous_response_id="resp_0", store=True)
+    assert answer.output_text == "".join(WORDS)
+    asked = {"model": "gpt-4o", "input": "How are you?", "previous_response_id": "resp_0", "store": True}
+    assert provider.received[0].json == asked
+    assert server.decisions(tenant.id)[0].operation == "responses"
+    (outcome,) = server.outcomes(tenant.id)
+    assert (outcome.input_tokens, outcome.output_tokens) == (USAGE["prompt_tokens"], USAGE["completion_tokens"])
+
+
+def test_a_streamed_response_comes_back(
+    server: Running, tenant: Tenant, client: openai.OpenAI, provider: Provider
+) -> None:
+    """The client's own helper puts it together, and its tokens are on record."""
+    provider.answer = streamed()
+    with client.responses.stream(model="gpt-4o", input="How are you?") as stream:
+        for _ in stream:
+            pass
+        assert stream.get_final_response().output_text == "".join(WORDS)
+    (outcome,) = server.outcomes(tenant.id)
+    assert (outcome.input_tokens, outcome.output_tokens) == (USAGE["prompt_tokens"], USAGE["completion_tokens"])
+
+
+def test_a_streamed_response_that_breaks_is_an_error(client: openai.OpenAI, provider: Provider) -> None:
+    """Half a response never looks like a whole one."""
+    provider.answer = dying(after=2)
+    stream = client.responses.create(model="gpt-4o", input="How are you?", stream=True)
+    with pytest.raises(openai.APIError, match="broke the connection"):
+        list(stream)
+
+
+@pytest.mark.parametrize(
+    ("extra", "param"),
+    [
+        ({"prompt": {"id": "pmpt_1"}}, "prompt"),
+        ({"background": True}, "background"),
+        ({"moderation": {"model": "omni-moderation-latest"}}, "moderation"),
+        ({"Models": ["deepseek-chat"]}, "Models"),
+        ({"tools": [{"type": "image_generation"}]}, "tools"),
+        ({"tools": [{"type": "mcp", "server_label": "x", "server_url": "https://elsewhere.example"}]}, "tools"),
+        ({"tools": [{"type": "namespace", "tools": [{"type": "image_generation"}]}]}, "tools.tools"),
+        ({"tools": [{"type": "soon", "model": "other"}]}, "tools"),
+        ({"tools": 3}, "tools"),
+        ({"input": [{"type": "additional_tools", "tools": [{"type": "mcp"}]}]}, "input.tools"),
+        ({"input": [{"type": "message", "type ": 1}, 7]}, "input"),
+    ],
+)
+def test_nothing_in_a_response_brings_in_another_model(
+    client: openai.OpenAI, provider: Provider, extra: dict[str, Any], param: str
+) -> None:
+    """What names models or servers of its own, or hides what is asked, is refused by name."""
+    with pytest.raises(openai.BadRequestError) as caught:
+        client.responses.create(model="gpt-4o", input="Hi", extra_body=extra)
+    assert caught.value.param == param
+    assert provider.received == []
+
+
+def test_usual_tools_pass(client: openai.OpenAI, provider: Provider) -> None:
+    """Functions of the caller, and what the judged provider runs itself, go through as they are."""
+    tools: Any = [
+        {"type": "function", "name": "f", "parameters": {"type": "object", "properties": {}}, "strict": False},
+        {"type": "web_search"},
+    ]
+    client.responses.create(model="gpt-4o", input=[{"role": "user", "content": "Hi"}], tools=tools, background=False)
+    assert provider.received[0].json["tools"] == tools
+
+
+def test_stored_responses_are_not_served(client: openai.OpenAI) -> None:
+    """The answer says what to do instead; nothing is forwarded."""
+    for ask in (client.responses.retrieve, client.responses.delete, client.responses.cancel):
+        with pytest.raises(openai.NotFoundError, match="send the whole conversation"):
+            ask("resp_1")
+    with pytest.raises(openai.NotFoundError, match="/v1/chat/completions"):
+        client.images.generate(prompt="A cat")
+
+
+def test_models_are_listed(client: openai.OpenAI) -> None:
+    """What can be asked for under this policy, each by a name that works; others are not there."""
+    names = [model.id for model in client.models.list()]
+    assert {"gpt-4o", "sandbox/echo"} <= set(names)
+    assert client.models.retrieve("gpt-4o").owned_by == "openai"
+    assert client.models.retrieve("openai/gpt-4o").id == "openai/gpt-4o"
+    with pytest.raises(openai.NotFoundError, match="There is no model"):
+        client.models.retrieve("deepseek-chat")
+
+
+def test_the_sandbox_embeds_and_responds(server: Running) -> None:
+    """The other operations of the sandbox, whole and streamed, say what they are too."""
+    with openai.OpenAI(base_url=f"{server.url}/v1", api_key=server.tenant().app, max_retries=0) as client:
+        embedded = client.embeddings.create(model="sandbox/echo", input=["one", "two", "one"], dimensions=4)
+        plain = client.embeddings.create(model="sandbox/echo", input="one", dimensions=4, encoding_format="float")
+        whole = client.responses.create(model="sandbox/echo", input="How are you?", instructions="Be brief.")
+        with client.responses.stream(model="sandbox/echo", input="How are you?", max_output_tokens=100) as stream:
+            kinds = [event.type for event in stream]
+            final = stream.get_final_response()
+    first, second, third = (one.embedding for one in embedded.data)
+    assert first == third != second
+    assert plain.data[0].embedding == pytest.approx(first, abs=1e-6)
+    assert sum(number * number for number in first) == pytest.approx(1, abs=1e-6)
+    assert getattr(embedded, "system_fingerprint", "") == getattr(whole, "system_fingerprint", "") == "scriba-sandbox"
+    assert "sandbox of Scriba" in whole.output_text
+    assert whole.output_text == final.output_text
+    assert kinds[0] == "response.created"
+    assert kinds[-1] == "response.completed"
+    assert whole.usage is not None
+    assert (whole.usage.input_tokens, whole.usage.output_tokens) == (5, len(whole.output_text.split()))

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from tests.asking import CHAT, PATH, ask
+from tests.dialects import HALF, OPERATIONS, STREAMING
 from tests.provider import KEY, Provider, dying, failing, hanging, streamed
 from tests.running import Running, Tenant, serving, settings_in
 
@@ -24,18 +25,39 @@ STREAM = CHAT | {"stream": True}
 SECONDS = 20
 
 
+every_operation = pytest.mark.parametrize("path", OPERATIONS)
+every_stream = pytest.mark.parametrize("path", STREAMING)
+
+
+@pytest.fixture
+def server(polyglot: Running) -> Running:
+    """Take the server that has the provider in both dialects."""
+    return polyglot
+
+
 @pytest.fixture
 def tenant(server: Running) -> Tenant:
     """Make an organisation without any policy."""
     return server.tenant()
 
 
-def _open(server: Running, tenant: Tenant, body: object = STREAM) -> http.client.HTTPConnection:
+def _open(server: Running, tenant: Tenant, body: object = STREAM, path: str = PATH) -> http.client.HTTPConnection:
     """Send a request and leave its answer to the caller."""
     connection = http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=SECONDS)
     headers = {"Authorization": f"Bearer {tenant.app}", "Content-Type": "application/json"}
-    connection.request("POST", PATH, json.dumps(body), headers)
+    connection.request("POST", path, json.dumps(body), headers)
     return connection
+
+
+def _asked(path: str, *, stream: bool = False) -> dict[str, Any]:
+    return OPERATIONS[path].asked | ({"stream": True} if stream else {})
+
+
+def _read_broken(server: Running, tenant: Tenant, body: object, path: str) -> str:
+    """Return what came of an answer before its connection broke."""
+    with closing(_open(server, tenant, body, path)) as connection, pytest.raises(http.client.IncompleteRead) as caught:
+        connection.getresponse().read()
+    return caught.value.partial.decode()
 
 
 def _hang_up(connection: http.client.HTTPConnection) -> None:
@@ -66,10 +88,11 @@ def test_a_slow_caller_slows_the_provider(server: Running, tenant: Tenant, provi
     assert provider.finished.wait(SECONDS)
 
 
-def test_a_caller_who_leaves_ends_the_call(server: Running, tenant: Tenant, provider: Provider) -> None:
+@every_operation
+def test_a_caller_who_leaves_ends_the_call(server: Running, tenant: Tenant, provider: Provider, path: str) -> None:
     """Nobody pays for an answer that nobody waits for; the decision and its end are on record."""
     provider.answer = hanging()
-    connection = _open(server, tenant, CHAT)
+    connection = _open(server, tenant, _asked(path), path)
     assert provider.asked.wait(SECONDS)
     _hang_up(connection)
     assert provider.hung_up.wait(SECONDS)
@@ -78,10 +101,13 @@ def test_a_caller_who_leaves_ends_the_call(server: Running, tenant: Tenant, prov
     assert len(server.decisions(tenant.id)) == 1
 
 
-def test_a_caller_who_leaves_in_the_middle_ends_the_call(server: Running, tenant: Tenant, provider: Provider) -> None:
+@every_stream
+def test_a_caller_who_leaves_in_the_middle_ends_the_call(
+    server: Running, tenant: Tenant, provider: Provider, path: str
+) -> None:
     """The same while an answer is streaming."""
     provider.answer = streamed(held=True)
-    connection = _open(server, tenant)
+    connection = _open(server, tenant, _asked(path, stream=True), path)
     response = connection.getresponse()
     response.readline()
     _hang_up(connection)
@@ -91,13 +117,17 @@ def test_a_caller_who_leaves_in_the_middle_ends_the_call(server: Running, tenant
     assert (outcome.ended, outcome.status) == (Ended.CLIENT, 200)
 
 
-def test_a_provider_that_breaks_off_before_answering(server: Running, tenant: Tenant, provider: Provider) -> None:
+@every_operation
+def test_a_provider_that_breaks_off_before_answering(
+    server: Running, tenant: Tenant, provider: Provider, path: str
+) -> None:
     """The caller gets 502 in its own shape, with the entry."""
     provider.answer = dying(after=-1)
-    answer = ask(server.url, tenant.app)
-    assert (answer.status, answer.error["code"], answer.error["type"]) == (502, "upstream_unreachable", "server_error")
-    assert "'openai'" in answer.error["message"]
+    answer = ask(server.url, tenant.app, _asked(path), path=path)
+    kind = "api_error" if OPERATIONS[path].dialect == "anthropic" else "server_error"
+    assert (answer.status, answer.error["code"], answer.error["type"]) == (502, "upstream_unreachable", kind)
     (entry,) = server.decisions(tenant.id)
+    assert f"'{entry.provider}'" in answer.error["message"]
     assert answer.headers["x-audit-id"] == answer.error["auditId"] == entry.id
     assert answer.error["auditUrl"] == f"{server.url}/entries/{entry.id}"
     assert "x-audit-receipt" in answer.headers
@@ -105,30 +135,28 @@ def test_a_provider_that_breaks_off_before_answering(server: Running, tenant: Te
     assert (outcome.ended, outcome.status) == (Ended.UPSTREAM, 502)
 
 
-@pytest.mark.parametrize(
-    ("after", "cut", "event"), [(2, 0, True), (2, 20, False), (0, 20, False)], ids=["between", "within", "first"]
-)
+@every_stream
+@pytest.mark.parametrize("broken", [(2, 0), (2, 20), (0, 20)], ids=["between", "within", "first"])
 def test_half_a_stream_does_not_look_whole(
-    server: Running, tenant: Tenant, provider: Provider, after: int, cut: int, *, event: bool
+    server: Running, tenant: Tenant, provider: Provider, path: str, broken: tuple[int, int]
 ) -> None:
     """The connection breaks; where an event had ended, one more says why."""
+    after, cut = broken
+    event = not cut
     provider.answer = dying(after, cut=cut)
-    with closing(_open(server, tenant)) as connection:
-        response = connection.getresponse()
-        with pytest.raises(http.client.IncompleteRead) as caught:
-            response.read()
-    text = caught.value.partial.decode()
-    assert text.count("Half") == after
+    text = _read_broken(server, tenant, _asked(path, stream=True), path)
+    assert text.count(HALF) == after
     assert ('"code":"upstream_unreachable"' in text) is event
+    assert ("event: error\n" in text) is (event and path != PATH)
     (outcome,) = server.outcomes(tenant.id)
     assert (outcome.ended, outcome.status) == (Ended.UPSTREAM, 200)
 
 
-def test_half_a_document_does_not_look_whole(server: Running, tenant: Tenant, provider: Provider) -> None:
+@every_operation
+def test_half_a_document_does_not_look_whole(server: Running, tenant: Tenant, provider: Provider, path: str) -> None:
     """An announced length that does not come is a broken connection for the caller too."""
     provider.answer = dying(1, length=100_000)
-    with closing(_open(server, tenant, CHAT)) as connection, pytest.raises(http.client.IncompleteRead):
-        connection.getresponse().read()
+    _read_broken(server, tenant, _asked(path), path)
     assert server.outcomes(tenant.id)[0].ended == Ended.UPSTREAM
 
 
@@ -141,11 +169,14 @@ def test_a_redirect_is_not_passed_on(server: Running, tenant: Tenant, provider: 
     assert "location" not in answer.headers
 
 
+@every_operation
 @pytest.mark.parametrize("status", [400, 401, 404, 429, 500, 503, 529])
-def test_a_providers_error_stays_as_it_was(server: Running, tenant: Tenant, provider: Provider, status: int) -> None:
+def test_a_providers_error_stays_as_it_was(
+    server: Running, tenant: Tenant, provider: Provider, status: int, path: str
+) -> None:
     """Status, words and `retry-after` are the provider's own."""
     provider.answer = failing(status, "So it is.", retry_after="9")
-    answer = ask(server.url, tenant.app)
+    answer = ask(server.url, tenant.app, _asked(path), path=path)
     assert (answer.status, answer.error["message"]) == (status, "So it is.")
     assert answer.headers["retry-after"] == "9"
     assert answer.headers["x-audit-id"] == server.decisions(tenant.id)[0].id
@@ -164,17 +195,22 @@ def test_a_provider_that_is_not_there(tmp_path: Path) -> None:
 def test_a_provider_that_stays_silent(tmp_path: Path, provider: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
     """Silence is 504 before an answer, and a broken connection within one."""
     monkeypatch.setattr("scriba.gateway.upstream.READ_SECONDS", 0.2)
-    toml = f'[providers.openai]\nbase_url = "{provider.url}"\n'
-    with serving(settings_in(tmp_path, toml, {"OPENAI_API_KEY": KEY})) as server:
+    toml = (
+        f'[providers.openai]\nbase_url="{provider.url}"\n[providers.anthropic]\nanthropic_base_url="{provider.host}"\n'
+    )
+    keys = {"OPENAI_API_KEY": KEY, "ANTHROPIC_API_KEY": KEY}
+    with serving(settings_in(tmp_path, toml, keys)) as server:
         tenant = server.tenant()
         provider.answer = hanging()
-        answer = ask(server.url, tenant.app)
-        assert (answer.status, answer.error["code"]) == (504, "upstream_timeout")
+        for path in OPERATIONS:
+            answer = ask(server.url, tenant.app, _asked(path), path=path)
+            assert (answer.status, answer.error["code"]) == (504, "upstream_timeout")
         provider.answer = streamed(held=True)
-        with closing(_open(server, tenant)) as connection, pytest.raises(http.client.IncompleteRead) as caught:
-            connection.getresponse().read()
-        assert '"code":"upstream_timeout"' in caught.value.partial.decode()
-        assert [outcome.status for outcome in server.outcomes(tenant.id, 2)] == [504, 200]
+        for path in STREAMING:
+            text = _read_broken(server, tenant, _asked(path, stream=True), path)
+            assert '"code":"upstream_timeout"' in text
+        statuses = [outcome.status for outcome in server.outcomes(tenant.id, len(OPERATIONS) + len(STREAMING))]
+        assert statuses == [504] * len(OPERATIONS) + [200] * len(STREAMING)
     provider.gate.set()
 
 

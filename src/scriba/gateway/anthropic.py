@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from scriba.domain.record import Operation
-from scriba.gateway.openai import OTHER_MODELS, Count
+from scriba.gateway.openai import MCP, OTHER_MODELS, Count
 from scriba.gateway.route import Route
 from scriba.gateway.tools import check_tools
 from scriba.gateway.usage import Usage
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["COUNT_TOKENS", "DEFAULT_VERSION", "MESSAGES", "check_body", "encode_event", "encode_problem", "read_usage"]
 
 DEFAULT_VERSION: Final = "2023-06-01"
-"""Sent as `anthropic-version` for callers that name none; there has been no other."""
+"""Sent as `anthropic-version` for callers that name none: the one that every provider of this dialect takes."""
 
 _TYPES: Final[dict[int, str]] = {
     HTTPStatus.UNAUTHORIZED: "authentication_error",
@@ -92,12 +92,12 @@ def encode_event(problem: Problem) -> bytes:
 
 
 def check_body(body: Body) -> None:
-    """Refuse tools that are other models, such as an advisor.
+    """Refuse tools that are other models, such as an advisor, and those of other servers.
 
     :raises InvalidInput: naming the place
     """
     if "tools" in body:
-        check_tools(body, {})
+        check_tools(body, {"mcp": MCP})
 
 
 MESSAGES: Final = Route(
@@ -108,7 +108,7 @@ MESSAGES: Final = Route(
     bypasses={
         "models": OTHER_MODELS,
         "fallbacks": OTHER_MODELS,
-        "mcp_servers": "would send parts of the conversation to servers that the policy does not judge.",
+        "mcp_servers": MCP,
         "thread": "names what the provider keeps, whose settings the policy cannot see; send the messages themselves.",
     },
     check_body=check_body,

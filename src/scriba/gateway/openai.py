@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CHAT_COMPLETIONS",
     "EMBEDDINGS",
+    "MCP",
     "MODERATION",
     "OTHER_MODELS",
     "Count",
@@ -32,6 +33,10 @@ Count = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
 """A number of tokens that a record can hold."""
 
 OTHER_MODELS: Final = "would let the provider choose another model; send `model` alone."
+MCP: Final = (
+    "would send parts of the conversation to a server that the policy does not judge; call it yourself, and offer its "
+    "functions as your own."
+)
 MODERATION: Final = "would send the request to a second model, which the policy does not judge."
 
 

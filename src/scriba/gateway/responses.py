@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from scriba.domain.record import Operation
-from scriba.gateway.openai import MODERATION, OTHER_MODELS, Count, encode_problem, error_of
+from scriba.gateway.openai import MCP, MODERATION, OTHER_MODELS, Count, encode_problem, error_of
 from scriba.gateway.route import Route
 from scriba.gateway.tools import check_tools
 from scriba.gateway.usage import Usage
@@ -23,8 +23,7 @@ __all__ = ["RESPONSES", "check_body", "encode_event", "read_usage"]
 
 _TOOLS: Final = {
     "image_generation": "is another model, chosen by the provider; ask that one in a request of its own.",
-    "mcp": "would send parts of the conversation to a server that the policy does not judge; "
-    "offer its functions as tools of type `function` and call it yourself.",
+    "mcp": MCP,
 }
 """Tools that are more than the model and the provider that were judged."""
 

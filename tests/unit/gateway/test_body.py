@@ -175,3 +175,31 @@ def test_a_value_of_another_type_is_refused(value: bytes) -> None:
 def test_absent_null_and_empty_are_one(raw: bytes) -> None:
     """A model that is not there reads as empty, and a nested one does not count."""
     assert parse_body(raw, NAMES).text("model") == ""
+
+
+def test_a_text_within_an_object_is_read() -> None:
+    """`metadata.user_id` is Anthropic's user; what is no object or no text there is refused by name."""
+    assert parse_body(b'{"metadata": {"user_id": "u"}}', ()).text("metadata.user_id") == "u"
+    for raw in (b"{}", b'{"metadata": null}', b'{"metadata": {}}', b'{"metadata": {"user_id": null}}'):
+        assert parse_body(raw, ()).text("metadata.user_id") == ""
+    for raw in (b'{"metadata": 3}', b'{"metadata": {"user_id": 3}}'):
+        with pytest.raises(InvalidInput, match="`metadata"):
+            parse_body(raw, ()).text("metadata.user_id")
+
+
+def test_what_is_null_or_false_says_nothing() -> None:
+    """Clients send such fields to say that they do not want them."""
+    body = parse_body(b'{"a": null, "b": false, "C": 0, "d": [ ]}', ())
+    assert [name for name in "abCd" if body.is_set(name)] == ["C", "d"]
+    assert (body.find({"a", "b"}), body.find({"c"}), body.is_set("e")) == ("", "C", False)
+
+
+def test_objects_in_a_list_are_read_as_strictly_as_a_body() -> None:
+    """A name that occurs twice there is as ambiguous as on top."""
+    (first, second) = parse_body(b'{"tools": [{"type": "f"}, {}]}', ()).objects("tools", ("type",), "tools")
+    assert (first.text("type"), second.text("type")) == ("f", "")
+    for raw in (b'[{"type": "f", "type": "mcp"}]', b'[{"Type": "mcp"}]', b"[3]", b"{}", b'"x"'):
+        body = parse_body(b'{"tools": %b}' % raw, ())
+        with pytest.raises(InvalidInput, match="`tools`") as caught:
+            list(body.objects("tools", ("type",), "tools"))
+        assert caught.value.param == "tools"

@@ -74,8 +74,28 @@ def test_dialects_are_not_translated(rich: Running, provider: Provider) -> None:
     tenant = rich.tenant()
     answer = ask(rich.url, tenant.app, CHAT | {"model": "claude-sonnet-4-20250514"})
     assert (answer.status, answer.error["param"]) == (400, "model")
-    assert "openai_base_url" in answer.error["message"]
+    assert "POST /v1/messages, or give it an openai_base_url" in answer.error["message"]
     assert rich.decisions(tenant.id) == []
+    assert provider.received == []
+
+
+@pytest.mark.parametrize(
+    ("path", "asked", "works"),
+    [
+        ("/v1/messages", {"messages": [], "max_tokens": 1}, "POST /v1/chat/completions or POST /v1/responses, or give"),
+        ("/v1/messages/count_tokens", {"messages": []}, "POST /v1/chat/completions or POST /v1/responses, or give"),
+        ("/v1/responses", {"input": "Hi"}, "POST /v1/messages, or give it an openai_base_url"),
+        ("/v1/embeddings", {"input": "Hi"}, "nothing is translated. Give it an openai_base_url"),
+    ],
+)
+def test_the_route_that_would_work_is_named(
+    rich: Running, provider: Provider, path: str, asked: dict[str, object], works: str
+) -> None:
+    """For each operation: what the provider can be asked by instead, if there is anything."""
+    model = "gpt-4o-mini" if "messages" in path else "anthropic/claude-sonnet-4-20250514"
+    answer = ask(rich.url, rich.tenant().app, asked | {"model": model}, path=path)
+    assert (answer.status, answer.error["param"]) == (400, "model")
+    assert works in answer.error["message"]
     assert provider.received == []
 
 

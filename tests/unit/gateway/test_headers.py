@@ -93,3 +93,9 @@ def test_text_that_is_not_utf8_is_refused_by_name() -> None:
     headers = RequestHeaders([(b"ai-reporting-user", b"\xff")])
     with pytest.raises(InvalidInput, match="ai-reporting-user is not UTF-8"):
         headers.text(b"ai-reporting-user")
+
+
+def test_a_key_of_ours_goes_to_no_provider_in_any_header() -> None:
+    """Wherever a caller has put it: a header that holds one stays here."""
+    given = [(b"x-my-auth", b"Token sk_scriba_abc"), (b"openai-organization", b"org-1"), (b"x-sk", b"sk-scriba")]
+    assert for_provider(given) == [("openai-organization", "org-1"), ("x-sk", "sk-scriba")]

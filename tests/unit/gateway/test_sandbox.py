@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from scriba.gateway.openai import CHAT_COMPLETIONS
+from scriba.gateway.anthropic import COUNT_TOKENS, MESSAGES
+from scriba.gateway.openai import CHAT_COMPLETIONS, EMBEDDINGS
+from scriba.gateway.responses import RESPONSES
 from scriba.gateway.sandbox import FINGERPRINT, PREFACE, Sandbox
 from scriba.gateway.upstream import Call
+
+if TYPE_CHECKING:
+    from scriba.gateway.route import Route
 
 
 def _ask(**body: Any) -> tuple[int, bytes]:
@@ -18,9 +23,9 @@ def _ask(**body: Any) -> tuple[int, bytes]:
     return _send(json.dumps(asked).encode())
 
 
-def _send(raw: bytes) -> tuple[int, bytes]:
+def _send(raw: bytes, route: Route = CHAT_COMPLETIONS) -> tuple[int, bytes]:
     async def run() -> tuple[int, bytes]:
-        call = Call(provider="sandbox", route=CHAT_COMPLETIONS, headers=[], body=raw)
+        call = Call(provider="sandbox", route=route, headers=[], body=raw)
         reply = await Sandbox().call(call)
         chunks = []
         while chunk := await reply.next_chunk():
@@ -106,3 +111,38 @@ def test_it_reads_only_utf8() -> None:
     """Words that are no text are refused; nothing fails."""
     status, _ = _send(b'{"model": "echo", "messages": [{"role": "user", "content": "\xff"}]}')
     assert status == 400
+
+
+@pytest.mark.parametrize(
+    ("route", "body", "words"),
+    [
+        (EMBEDDINGS, {}, "cannot read"),
+        (EMBEDDINGS, {"input": []}, "cannot read"),
+        (EMBEDDINGS, {"input": "x", "dimensions": 257}, "cannot read"),
+        (RESPONSES, {}, "cannot read"),
+        (RESPONSES, {"input": "x", "previous_response_id": "resp_1"}, "keeps no responses"),
+        (MESSAGES, {"messages": [{"role": "user", "content": "x"}]}, "cannot read"),  # without max_tokens
+        (MESSAGES, {"max_tokens": 1, "messages": [{"role": "system", "content": "x"}]}, "cannot read"),
+        (COUNT_TOKENS, {"messages": []}, "cannot read"),
+    ],
+)
+def test_each_operation_refuses_in_its_own_shape(route: Route, body: dict[str, Any], words: str) -> None:
+    """What the operation needs is asked for, as a provider would."""
+    status, raw = _send(json.dumps({"model": "echo", **body}).encode(), route)
+    document = json.loads(raw)
+    assert status == 400
+    assert words in document["error"]["message"]
+    assert document.get("type") == ("error" if route.dialect == "anthropic" else None)
+
+
+@pytest.mark.parametrize("given", ["one", ["one"], [1, 2], [[1, 2], [3]], ["one", [3]]])
+def test_embeddings_depend_on_the_input_alone(given: Any) -> None:
+    """Text or tokens, one or several: the same vectors each time, and of another input others."""
+    first, again, other = (
+        json.loads(_send(json.dumps({"model": "echo", "input": one}).encode(), EMBEDDINGS)[1])
+        for one in (given, given, "other")
+    )
+    assert first["data"] == again["data"]
+    assert first["data"][0]["embedding"] != other["data"][0]["embedding"]
+    assert first["usage"]["prompt_tokens"] > 0
+    assert first["system_fingerprint"] == FINGERPRINT

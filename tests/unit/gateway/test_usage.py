@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scriba.gateway import anthropic, responses
 from scriba.gateway.openai import read_usage
 from scriba.gateway.usage import MAX_LINE, NO_USAGE, Usage, usage_reader
+
+if TYPE_CHECKING:
+    from scriba.gateway.usage import ReadUsage
 
 EVENTS = b"text/event-stream; charset=utf-8"
 JSON = b"application/json"
 COUNTS = {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18}
 
 
-def _read(kind: bytes, text: bytes, cuts: list[int], encoding: bytes = b"") -> Usage:
-    reader = usage_reader(kind, encoding, read_usage)
+def _read(kind: bytes, text: bytes, cuts: list[int], encoding: bytes = b"", read: ReadUsage = read_usage) -> Usage:
+    reader = usage_reader(kind, encoding, read)
     places = sorted({min(cut, len(text)) for cut in cuts})
     for start, end in zip([0, *places], [*places, len(text)], strict=True):
         reader.feed(text[start:end])
@@ -79,6 +84,58 @@ def test_half_of_the_counts_is_half() -> None:
 def test_compressed_answers_are_not_guessed_at() -> None:
     """What cannot be read passes unread."""
     assert _read(JSON, json.dumps({"usage": COUNTS}).encode(), [], encoding=b"gzip") == NO_USAGE
+
+
+STREAMS: dict[str, tuple[ReadUsage, list[dict[str, Any]]]] = {
+    "messages": (
+        anthropic.read_usage,
+        [
+            {"type": "message_start", "message": {"usage": {"input_tokens": 7, "cache_read_input_tokens": 4}}},
+            {"type": "content_block_delta", "delta": {"text": '"usage": {"input_tokens": 1}'}},
+            {"type": "message_delta", "usage": {"output_tokens": 3}},
+            {"type": "message_delta", "usage": {"output_tokens": 7}},
+        ],
+    ),
+    "messages, all at the end": (
+        anthropic.read_usage,
+        [
+            {"type": "message_start", "message": {"usage": {"input_tokens": 0, "output_tokens": 0}}},
+            {"type": "message_delta", "usage": {"input_tokens": 10, "output_tokens": 7, "cache_read_input_tokens": 1}},
+        ],
+    ),
+    "responses": (
+        responses.read_usage,
+        [
+            {"type": "response.created", "response": {"usage": None}},
+            {"type": "response.output_text.delta", "delta": '"usage"'},
+            {"type": "response.completed", "response": {"usage": {"input_tokens": 11, "output_tokens": 7}}},
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", STREAMS)
+@given(cuts=st.lists(st.integers(0, 400)))
+def test_each_dialect_counts_in_its_own_events(name: str, cuts: list[int]) -> None:
+    """The last count of each kind is right, whichever event it comes in; what was cached went in too."""
+    read, events = STREAMS[name]
+    text = "".join(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n" for event in events)
+    assert _read(EVENTS, text.encode(), cuts, read=read) == Usage(11, 7)
+
+
+def test_a_count_that_was_asked_for_is_read() -> None:
+    """The answer of `count_tokens` has nothing but that."""
+    assert _read(JSON, b'{"input_tokens": 5}', [], read=anthropic.read_usage) == Usage(5, None)
+    assert _read(JSON, b"{}", [], read=anthropic.read_usage) == NO_USAGE
+
+
+def test_a_long_last_event_is_read() -> None:
+    """A streamed response ends with an event that repeats all of it, which comes in many chunks."""
+    output = [{"content": [{"text": "x" * 300_000}]}]
+    usage = {"input_tokens": 11, "output_tokens": 7}
+    event = json.dumps({"type": "response.completed", "response": {"output": output, "usage": usage}})
+    cuts = list(range(0, 300_000, 16_384))
+    assert _read(EVENTS, f"data: {event}\n\n".encode(), cuts, read=responses.read_usage) == Usage(11, 7)
 
 
 def test_an_endless_line_is_not_kept() -> None:
