@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from scriba.audit.entry import EntryOutcome
 from scriba.audit.told import ToldEntry, read_entry
 from scriba.domain.nearest import did_you_mean
 from scriba.domain.record import Enforcement, Operation
@@ -40,10 +41,15 @@ _CASEDEV_NAMES: Final = frozenset(
     | {"enforcement", "violationReasons", "ipAddress", "userAgent", "timestamp"},
 )
 _COLUMNS: Final = {
-    **{name: name for name in _ENTRY_NAMES},
-    **{field.name: field.encode_name for field in msgspec.structs.fields(ToldEntry)},
+    name: field.encode_name
+    for field in msgspec.structs.fields(ToldEntry)
+    for name in (field.name, field.encode_name)
+    if field.name != "outcome"
 }
 """Column of a CSV file to field of an entry: the snake case of the contract, or the name in the API."""
+
+_OUTCOME_COLUMNS: Final = frozenset(f"outcome.{field.encode_name}" for field in msgspec.structs.fields(EntryOutcome))
+"""Columns of our own export that nothing is taken from: a log of imports holds no outcomes."""
 
 _NUMBERS: Final = frozenset({"policySlot", "policyVersion", "attempt", "seq"})
 _LISTS: Final = frozenset({"violationReasons", "violationCodes", "tags"})
@@ -85,7 +91,7 @@ def read_cells(header: Sequence[str], cells: Sequence[str], form: Form) -> ToldE
     document: dict[str, object] = {"policyId": NOT_TOLD_ID}
     for column, cell in zip(header, cells, strict=True):
         text = _undefused(cell) if form is Form.SCRIBA else cell
-        if not text:
+        if not text or column in _OUTCOME_COLUMNS:
             continue
         if column == _SHORT:
             document.setdefault("violationReasons", text.split(_BETWEEN))
@@ -101,7 +107,7 @@ def check_header(header: Sequence[str]) -> None:
     :raises InvalidInput: a column is not known or occurs twice
     """
     for column in header:
-        if column not in _COLUMNS and column != _SHORT:
+        if column not in _COLUMNS and column != _SHORT and column not in _OUTCOME_COLUMNS:
             known = [*(field.name for field in msgspec.structs.fields(ToldEntry)), _SHORT]
             raise InvalidInput(
                 f"There is no column {column[:100]!r}.", param=column[:100], hint=did_you_mean(column[:100], known)
@@ -121,8 +127,9 @@ def _cell_value(name: str, text: str) -> object:
         return int(text)
     if name == "allowed":
         return _FLAGS.get(text, text)
-    if name in _LISTS or name == "outcome":
-        return load_json(text, f"The column {name}", name)
+    if name in _LISTS:
+        # Our export joins the members, unless that could not be undone: then it writes them as JSON.
+        return load_json(text, f"The column {name}", name) if text.startswith("[") else text.split(_BETWEEN)
     return text
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hmac
 from collections import Counter
+from hashlib import sha256
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
@@ -20,6 +21,7 @@ from scriba.domain.ids import derive_id
 from scriba.domain.record import Decision, Hidden, ImportBatch, Source
 from scriba.errors import InvalidInput
 from scriba.ledger.canonical import InvalidRecord
+from scriba.ledger.record import validate
 from scriba.storage.hot import Pending, pending
 from scriba.storage.idempotency import answer_of, keep_answer
 from scriba.storage.model import LogId, LogName
@@ -39,6 +41,7 @@ MAX_ENTRIES: Final = 10_000
 """Entries of one batch: the limit of its header record."""
 
 _IDS_AT_ONCE: Final = 500
+_ALIKE_BYTES: Final = 16
 _PURPOSE: Final = "import"
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -84,18 +87,20 @@ class Importer:
         entries: Sequence[ToldEntry | InvalidInput],
         source_sha256: str,
         *,
+        alike: Counter[bytes] | None = None,
         repeat: Repeat | None = None,
     ) -> Imported:
         """Import one batch of at most `MAX_ENTRIES` in one transaction; it is durable when this returns.
 
         :param entries: what the source tells, or why an entry of it could not be read
         :param source_sha256: of the bytes that the entries were read from, in hex
+        :param alike: give the same, empty at first, with all batches of one source: it counts equal entries without ids
         :param repeat: what this request is told apart by from a new one
         :raises Conflict: the `Idempotency-Key` was used for another request
         :raises Unavailable: it could not be written, or nobody knows whether it was
         """
         log = LogId(org_id, LogName.IMPORTS)
-        rows, refused = self._prepared(log, entries)
+        rows, refused = self._prepared(log, entries, Counter() if alike is None else alike)
         with self._store.database.write() as connection:
             if repeat is not None and (kept := answer_of(connection, repeat)) is not None:
                 return msgspec.json.decode(kept, type=Imported)
@@ -126,11 +131,12 @@ class Importer:
             raise AssertionError("an import depends on no revision")
         return _Place(log_id, placed[0].seq, len(fresh))
 
-    def _prepared(self, log: LogId, entries: Sequence[ToldEntry | InvalidInput]) -> tuple[list[_Row], list[Refused]]:
+    def _prepared(
+        self, log: LogId, entries: Sequence[ToldEntry | InvalidInput], alike: Counter[bytes]
+    ) -> tuple[list[_Row], list[Refused]]:
         """Do all that can be done before the head of the log is locked."""
         rows: list[_Row] = []
         refused: list[Refused] = []
-        alike: Counter[bytes] = Counter()
         for index, told in enumerate(entries):
             try:
                 if isinstance(told, InvalidInput):
@@ -152,48 +158,54 @@ class Importer:
             digest = self._digest(org_id, told, alike)
             entry_id = entry_id or derive_id("audit", timestamp, digest)
             request_id = request_id or derive_id("req", timestamp, digest[16:])
-        return Decision(
-            id=entry_id,
-            org_id=org_id,
-            request_id=request_id,
-            model=told.model,
-            allowed=told.allowed,
-            enforcement=told.enforcement,
-            policy_id=told.policy_id,
-            policy_name=told.policy_name,
-            policy_slot=told.policy_slot,
-            policy_version=told.policy_version,
-            policy_sha256=told.policy_sha256 or "",
-            source=Source.IMPORT,
-            provider=told.provider or "",
-            requested_provider=requested_provider(told),
-            violation_reasons=told.violation_reasons or (),
-            violation_codes=told.violation_codes or (),
-            operation=told.operation or "",
-            canonical_model=told.canonical_model or "",
-            upstream_model=told.upstream_model or "",
-            attempt=told.attempt,
-            timestamp=timestamp,
-            hidden=Hidden(
-                api_key_id=told.api_key_id or "",
-                client_request_id=told.client_request_id or "",
-                ip_address=told.ip_address or "",
-                request_sha256=told.request_sha256 or "",
-                source_id=told.source_id or "",
-                tags=told.tags or (),
-                user=told.user or "",
-                user_agent=told.user_agent or "",
-            ),
-        )
+        return _decision(org_id, told, entry_id, request_id, timestamp)
 
     def _digest(self, org_id: str, told: ToldEntry, alike: Counter[bytes]) -> bytes:
         """Return what ids are derived from: the entry itself, and which of several equal ones it is."""
         try:
             said = _encode(msgspec.structs.replace(told, org_id=None, log=None, seq=None, source=None, outcome=None))
         except UnicodeEncodeError:
-            raise InvalidInput("The entry holds half of a surrogate pair, which cannot be logged.") from None
-        alike[said] += 1
-        return hmac.digest(self._id_key.reveal(), b"%b\x00%d\x00%b" % (org_id.encode(), alike[said], said), "sha256")
+            validate(_decision(org_id, told, "audit", "req", 0))  # it says where that character stands
+            raise
+        which = sha256(said).digest()[:_ALIKE_BYTES]
+        alike[which] += 1
+        return hmac.digest(self._id_key.reveal(), b"%b\x00%d\x00%b" % (org_id.encode(), alike[which], said), "sha256")
+
+
+def _decision(org_id: str, told: ToldEntry, entry_id: str, request_id: str, timestamp: int) -> Decision:
+    return Decision(
+        id=entry_id,
+        org_id=org_id,
+        request_id=request_id,
+        model=told.model,
+        allowed=told.allowed,
+        enforcement=told.enforcement,
+        policy_id=told.policy_id,
+        policy_name=told.policy_name,
+        policy_slot=told.policy_slot,
+        policy_version=told.policy_version,
+        policy_sha256=told.policy_sha256 or "",
+        source=Source.IMPORT,
+        provider=told.provider or "",
+        requested_provider=requested_provider(told),
+        violation_reasons=told.violation_reasons or (),
+        violation_codes=told.violation_codes or (),
+        operation=told.operation or "",
+        canonical_model=told.canonical_model or "",
+        upstream_model=told.upstream_model or "",
+        attempt=told.attempt,
+        timestamp=timestamp,
+        hidden=Hidden(
+            api_key_id=told.api_key_id or "",
+            client_request_id=told.client_request_id or "",
+            ip_address=told.ip_address or "",
+            request_sha256=told.request_sha256 or "",
+            source_id=told.source_id or "",
+            tags=told.tags or (),
+            user=told.user or "",
+            user_agent=told.user_agent or "",
+        ),
+    )
 
 
 def _sorted_out(
@@ -221,34 +233,39 @@ def _is_within(place: _Place, header: _Place | None) -> bool:
     return header is not None and place.log_id == header.log_id and 0 < place.seq - header.seq <= header.entries
 
 
-def _find_source(connection: Connection, org_id: str, sha256: str) -> _Place | None:
+def _find_source(connection: Connection, org_id: str, source_sha256: str) -> _Place | None:
     """Return the header of the batch that these bytes were imported as, if it has not been purged."""
     found = connection.execute(
         select(import_sources.c.log_id, import_sources.c.seq, import_sources.c.count)
-        .join(records, (records.c.log_id == import_sources.c.log_id) & (records.c.seq == import_sources.c.seq))
-        .where(import_sources.c.org_id == org_id, import_sources.c.sha256 == sha256),
+        .join(logs, logs.c.id == import_sources.c.log_id)
+        .where(
+            import_sources.c.seq >= logs.c.first_seq,
+            import_sources.c.org_id == org_id,
+            import_sources.c.sha256 == source_sha256,
+        ),
     ).one_or_none()
     return None if found is None else _Place(*found)
 
 
-def _keep_source(connection: Connection, org_id: str, sha256: str, place: _Place) -> None:
+def _keep_source(connection: Connection, org_id: str, source_sha256: str, place: _Place) -> None:
     """Remember where the batch of these bytes stands, in place of one that has been purged."""
-    this = (import_sources.c.org_id == org_id) & (import_sources.c.sha256 == sha256)
+    this = (import_sources.c.org_id == org_id) & (import_sources.c.sha256 == source_sha256)
     connection.execute(delete(import_sources).where(this))
     kept = {"log_id": place.log_id, "seq": place.seq, "count": place.entries}
-    connection.execute(insert(import_sources).values(org_id=org_id, sha256=sha256, **kept))
+    connection.execute(insert(import_sources).values(org_id=org_id, sha256=source_sha256, **kept))
 
 
 def _find_ids(connection: Connection, org_id: str, rows: Sequence[_Row]) -> dict[str, _Place]:
     """Return where the organisation has entries with the ids of these rows, whichever log they are in."""
     names = (LogName.REQUESTS.value, LogName.IMPORTS.value)
-    query = select(logs.c.id).where(logs.c.org_id == org_id, logs.c.log.in_(names))
-    log_ids = connection.execute(query).scalars().all()
+    query = select(logs.c.id, logs.c.first_seq).where(logs.c.org_id == org_id, logs.c.log.in_(names))
+    first = {row.id: row.first_seq for row in connection.execute(query)}
     found: dict[str, _Place] = {}
     for ids in _pieces([row.decision.id for row in rows]):
-        of_ids = records.c.log_id.in_(log_ids) & records.c.id.in_(ids)
+        of_ids = records.c.log_id.in_(first) & records.c.id.in_(ids)
         for row in connection.execute(select(records.c.id, records.c.log_id, records.c.seq).where(of_ids)):
-            found[row.id] = _Place(row.log_id, row.seq)
+            if row.seq >= first[row.log_id]:  # what is before was purged, though it may still be there
+                found[row.id] = _Place(row.log_id, row.seq)
     return found
 
 
