@@ -12,6 +12,7 @@ from scriba.api.app import create_api
 from scriba.audit.last_verification import Verifications
 from scriba.audit.query import AuditLog
 from scriba.audit.report.reports import Reports
+from scriba.audit.watch import LogWatch
 from scriba.auth import Authenticator, Sessions
 from scriba.console import create_console
 from scriba.delivery.webhooks import Webhooks
@@ -75,6 +76,7 @@ def open_services(settings: Settings) -> Services:
         access_failures=AccessFailures(database, store.hot),
         sessions=Sessions(store.keyring.shared_key("session"), authenticator, database),
         audit_log=AuditLog(database),
+        log_watch=LogWatch(database),
         verifications=verifications,
         reports=Reports(store, verifications),
         webhooks=Webhooks(store, settings.webhooks),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from scriba.api.stream import AT_SHUTDOWN
 from scriba.domain.ids import mint_id
 from scriba.gateway.answer import Problem
 from scriba.gateway.openai import encode_problem
@@ -29,6 +30,8 @@ MAX_HEAD_BYTES: Final = 64 * 1024
 PATIENCE_SECONDS: Final = 60.0
 """For how long a request may make no progress: until its head is whole, and from each piece of its body to the next.
 As long as nginx waits (`client_header_timeout`, `client_body_timeout`)."""
+
+_LAST_WORDS_SECONDS: Final = 1.0
 
 
 class Connection(HttpToolsProtocol):
@@ -77,6 +80,14 @@ class Connection(HttpToolsProtocol):
                 return
             data = data[room:]
         self._parse(data)
+
+    def shutdown(self) -> None:
+        """End an answer that would never end by itself, too, and not wait for a client that does not read it."""
+        super().shutdown()
+        cycle: RequestResponseCycle | None = self.cycle
+        if cycle is not None and (end := cycle.scope["state"].get(AT_SHUTDOWN)) is not None:
+            end()
+            self.loop.call_later(_LAST_WORDS_SECONDS, self.transport.abort)
 
     # Called by the parser
 

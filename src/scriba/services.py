@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from scriba.audit.last_verification import Verifications
     from scriba.audit.query import AuditLog
     from scriba.audit.report.reports import Reports
+    from scriba.audit.watch import LogWatch
     from scriba.auth import Authenticator, Sessions
     from scriba.delivery.webhooks import Webhooks
     from scriba.policy.engine import DecisionPoint
@@ -32,6 +33,7 @@ class Services:
     access_failures: AccessFailures
     sessions: Sessions
     audit_log: AuditLog
+    log_watch: LogWatch
     verifications: Verifications
     reports: Reports
     webhooks: Webhooks

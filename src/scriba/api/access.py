@@ -41,6 +41,7 @@ ACCESS: Final[Mapping[tuple[str, str], Sequence[Role] | None]] = MappingProxyTyp
         ("GET", "/openapi.json"): _PUBLIC,
         ("GET", "/docs"): _PUBLIC,
         ("GET", "/governance/audit-logs"): _READ,
+        ("GET", "/governance/audit-logs/stream"): _READ,
         ("GET", "/governance/audit-logs/{id}"): _READ,
         ("POST", "/governance/audit-logs"): _TELL,
         ("POST", "/governance/imports"): _CHANGE,

@@ -11,18 +11,19 @@ from scriba.audit.cursor import decode_cursor, encode_cursor
 from scriba.audit.detail import read_detail
 from scriba.audit.entry import Detail, Entry, Position, entry_of
 from scriba.audit.outcome import read_outcomes
-from scriba.audit.span import read_complete_up_to, read_spans
+from scriba.audit.span import may_match, read_complete_up_to, read_spans
 from scriba.audit.statement import From, count_statement, page_statement
+from scriba.audit.tail import read_after, read_ends
 from scriba.domain.filter import Filters
 from scriba.domain.record import Source
 from scriba.domain.window import DEFAULT_LIMIT, Window
 from scriba.errors import IntegrityError
-from scriba.storage.model import LogName
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from scriba.audit.span import Span
+    from scriba.audit.tail import Heard, Places
     from scriba.domain.window import Order
     from scriba.storage.database import Database, Dialect
 
@@ -167,6 +168,21 @@ class AuditLog:
         with self._database.read() as connection:
             return self._question(connection, org_id, filters).read(connection, Window(limit), start)
 
+    def ends(self, org_id: str) -> Places:
+        """Return the places after all that has been logged: where somebody begins who wants what comes now."""
+        with self._database.read() as connection:
+            return read_ends(connection, org_id)
+
+    def after(
+        self, org_id: str, places: Places, filters: Filters = _EVERYTHING, *, limit: int = DEFAULT_LIMIT
+    ) -> Heard:
+        """Return the entries after some places that match, in the order in which they were logged.
+
+        :raises InvalidInput: a place is beyond the end of its log
+        """
+        with self._database.read() as connection:
+            return read_after(connection, self._database.dialect, org_id, places, filters, limit=limit)
+
     def get(self, org_id: str, entry_id: str) -> Detail:
         """Return one entry with the outcome of its upstream call and its proof status.
 
@@ -205,7 +221,7 @@ class AuditLog:
         *,
         with_outcomes: bool = False,
     ) -> _Question:
-        spans = tuple(span for span in read_spans(connection, org_id) if _may_match(span, filters))
+        spans = tuple(span for span in read_spans(connection, org_id) if may_match(span, filters))
         return _Question(org_id, spans, filters, self._database.dialect, order, with_outcomes)
 
     def _chunks(self, question: _Question, chunk: Sequence[Entry], expected: int) -> Iterator[Sequence[Entry]]:
@@ -217,9 +233,3 @@ class AuditLog:
                 chunk = question.read(connection, Window(_CHUNK), question.after(chunk[-1].position))
         if read != expected:
             raise IntegrityError(f"The log changed while it was read: {read} of {expected} entries are there.")
-
-
-def _may_match(span: Span, filters: Filters) -> bool:
-    """Whether a log holds entries of the sources that are wanted: `imports` has one source, which no other log has."""
-    wanted = set(filters.sources)
-    return not wanted or bool(wanted & {Source.IMPORT} if span.log == LogName.IMPORTS else wanted - {Source.IMPORT})

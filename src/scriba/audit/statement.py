@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from scriba.domain.window import Order, Window
     from scriba.storage.database import Dialect
 
-__all__ = ["ORDER", "From", "Side", "Statement", "count_statement", "page_statement"]
+__all__ = ["ORDER", "From", "Side", "Statement", "count_statement", "page_statement", "tail_statement"]
 
 ORDER: Final = ("timestamp", "log", "seq")
 """What lists are ordered by. `log` is the number of the log in the query."""
@@ -79,6 +79,19 @@ def page_statement(
     return Statement(_page_sql(shape_of(groups), branches, dialect, order), values)
 
 
+def tail_statement(
+    spans: Sequence[Span], first: Sequence[int], filters: Filters, limit: int, dialect: Dialect
+) -> Statement:
+    """Read the entries from `first` of each log on in the order in which they were logged.
+
+    The rows are those of `page_statement`, followed by the log time.
+    """
+    groups = groups_of(filters, dialect)
+    begin = {f"begin_{number}": seq for number, seq in enumerate(first)}
+    values = {**bounds_of(spans), **begin, **named(groups), "limit": limit}
+    return Statement(_tail_sql(shape_of(groups), len(spans), dialect), values)
+
+
 def _window(window: Window) -> dict[str, object]:
     return {"limit": window.limit, "offset": window.offset, "reach": window.limit + window.offset}
 
@@ -111,6 +124,27 @@ def _page_sql(shape: Shape, branches: Sequence[_Comparison | None], dialect: Dia
     reach = [_ordered(log, dialect, order).limit(bound("reach")).subquery("reached") for log in logs]
     merged = exp.union(*(exp.select("*").from_(log) for log in reach), distinct=False)
     return render(_ordered(merged, dialect, order).limit(bound("limit")).offset(bound("offset")), dialect)
+
+
+@lru_cache(maxsize=_SHAPES)
+def _tail_sql(shape: Shape, count: int, dialect: Dialect) -> str:
+    """Merge the logs by log time, which never falls within one of them."""
+    logs = []
+    for number in range(count):
+        seq = exp.column("seq")
+        log = (
+            _branch(number, None, shape, dialect)
+            .select("log_time")
+            .where(
+                exp.GTE(this=seq, expression=bound(f"begin_{number}")),
+                exp.LT(this=seq, expression=bound(f"size_{number}")),
+            )
+        )
+        logs.append(log.order_by(in_order(exp.column("seq"), dialect, descending=False)).limit(bound("limit")))
+    reached = [exp.select("*").from_(log.subquery("reached")) for log in logs]
+    query = exp.union(*reached, distinct=False) if count > 1 else reached[0]
+    order = (in_order(exp.column(name), dialect, descending=False) for name in ("log_time", "log", "seq"))
+    return render(query.order_by(*order).limit(bound("limit")), dialect)
 
 
 def _ordered(query: _QueryT, dialect: Dialect, order: Order) -> _QueryT:

@@ -23,7 +23,7 @@ PROOF = Proof(
 
 def a_detail(*, outcome: EntryOutcome | None = None, proof: Proof = PROOF, **fields: Any) -> Detail:
     """Make an entry with its proof."""
-    return Detail(entry=an_entry(**fields), outcome=outcome, proof=proof)
+    return Detail(entry=an_entry(**fields, outcome=outcome), proof=proof)
 
 
 def facts(detail: Detail) -> dict[str, Fact]:
@@ -63,7 +63,7 @@ def test_every_field_of_a_full_entry_is_shown() -> None:
     # A field that is added to entries must be added to their page.
     assert set(msgspec.structs.asdict(detail.entry)) == {
         *texts, *numbers, *lists, "id", "request_id", "timestamp", "model", "provider", "policy_id", "policy_name",
-        "allowed", "enforcement", "org_id", "log", "seq", "source",
+        "allowed", "enforcement", "org_id", "log", "seq", "source", "outcome",
     }  # fmt: skip
 
 
