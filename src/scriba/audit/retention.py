@@ -15,6 +15,7 @@ from sqlalchemy import func, select
 
 from scriba.audit.archive import Archived, discard_superseded, write_archive
 from scriba.audit.purged import PURGED
+from scriba.audit.verification import verify_log
 from scriba.domain.period import DAY
 from scriba.errors import Conflict, IntegrityError
 from scriba.storage.control_rows import organisation_of
@@ -147,7 +148,7 @@ class Retention:
         :raises IntegrityError: what would be left could not be proved; nothing was purged
         :raises StoreUnreachable: the database or the archive cannot be written
         """
-        swept = self._sweep(org_id, log, progress)
+        swept = self._sweep_leftovers(org_id, log, progress)
         with self._database.read() as connection:
             planned, row, mark = self._plan(connection, org_id, log)
             if mark is None or planned.holds:
@@ -212,8 +213,23 @@ class Retention:
                 raise AssertionError("the log's head is locked")
         return msgspec.structs.replace(planned, done=True)
 
+    def _sweep_leftovers(self, org_id: str, log: LogName, progress: Callable[[int, int], None] | None) -> int:
+        """Finish a purge that broke off, if it was one: a minimum that was forged must not have us delete anything."""
+        with self._database.read() as connection:
+            row = connection.execute(select(logs.c.id, logs.c.first_seq).where(_is_open(org_id, log))).one()
+            this = (records.c.log_id == row.id) & (records.c.seq < row.first_seq)
+            if connection.execute(select(records.c.seq).where(this).limit(1)).first() is None:
+                return 0
+        found = verify_log(self._database, self._store.keyring, LogId(org_id, log), progress).findings
+        if found:
+            raise IntegrityError(
+                f"The log {log} of {org_id} is not as it was written, so nothing of it is deleted: {found[0]}",
+                hint="Keep the database as it is until it is known what happened.",
+            )
+        return self._sweep(org_id, log, progress)
+
     def _sweep(self, org_id: str, log: LogName, progress: Callable[[int, int], None] | None) -> int:
-        """Delete the rows that are behind the minimum, of this purge or of one that broke off."""
+        """Delete the rows that are behind the minimum."""
         with self._database.read() as connection:
             row = connection.execute(select(logs.c.id, logs.c.first_seq).where(_is_open(org_id, log))).one()
         swept = 0
