@@ -8,6 +8,7 @@ import logging
 from typing import TYPE_CHECKING, Final
 
 from scriba.access_failures import FLUSH_SECONDS, AccessFailures
+from scriba.access_lines import AccessLines
 from scriba.api.app import create_api
 from scriba.audit.last_verification import Verifications
 from scriba.audit.query import AuditLog
@@ -23,6 +24,7 @@ from scriba.gateway.proxy import Gateway
 from scriba.gateway.routes import is_of_gateway
 from scriba.gateway.sandbox import Sandbox
 from scriba.gateway.upstream import HttpUpstreams
+from scriba.log_output import pass_over_cuts, set_up
 from scriba.policy.catalogue import load_catalogue
 from scriba.policy.document import canonical_json
 from scriba.policy.engine import DecisionPoint
@@ -193,9 +195,17 @@ def spare_the_collector() -> None:
     gc.set_threshold(_YOUNG_OBJECTS, 20, 100)
 
 
-def create_app() -> Application:
+def asgi_app(application: Application) -> Application | AccessLines:
+    """Return what the server calls: the application, with a line for each request if that is wanted."""
+    return AccessLines(application) if application.services.settings.access_log else application
+
+
+def create_app() -> Application | AccessLines:
     """Build the application of a worker process from the settings that its environment names."""
-    services = open_services(read_settings())
+    settings = read_settings()
+    set_up(settings.log_format, settings.log_level)
+    pass_over_cuts()
+    services = open_services(settings)
     keep_documents(services)
     spare_the_collector()
-    return Application(services)
+    return asgi_app(Application(services))

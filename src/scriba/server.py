@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-import asyncio
 import http.client
-import logging
+import os
 import signal
 import socket
 import sys
+import tempfile
 import threading
 import time
 from contextlib import contextmanager
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 import uvicorn
-from uvicorn.config import LOGGING_CONFIG
 from uvicorn.supervisors import Multiprocess
 
-from scriba.bootstrap import Application, keep_documents, open_services, spare_the_collector
+from scriba.bootstrap import Application, asgi_app, keep_documents, open_services, spare_the_collector
 from scriba.connection import Connection
 from scriba.errors import SettingsError
 from scriba.first_start import make_default, make_demo
 from scriba.greeting import greeting
+from scriba.log_output import pass_over_cuts, set_up
+from scriba.metrics import FOLDER_VARIABLE
 from scriba.settings import ProviderSettings, pass_on
+from scriba.tls import check_tls, password_of, unverified
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -50,6 +52,8 @@ def serve(settings: Settings, *, demo: bool = False) -> None:
         sandbox = settings.providers.get("sandbox", ProviderSettings())
         sandbox = msgspec.structs.replace(sandbox, enabled=True)
         settings = msgspec.structs.replace(settings, providers={**settings.providers, "sandbox": sandbox})
+    set_up(settings.log_format, settings.log_level)
+    check_tls(settings)
     listener = _listen(settings.host, settings.port)
     services = open_services(settings)
     keep_documents(services)
@@ -65,7 +69,8 @@ def _announcement(services: Services, listener: socket.socket, *, demo: bool) ->
     admin_key = make_default(services)
     demo_keys = make_demo(services) if demo else None
     host, port = listener.getsockname()[:2]
-    address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    scheme = "https" if services.settings.tls_cert_file else "http"
+    address = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
     text = greeting(services, address, admin_key, demo_keys)
     return lambda: print(text, flush=True)  # noqa: T201 - this is the program's output
 
@@ -104,16 +109,23 @@ def _serve_here(services: Services, listener: socket.socket, announce: Callable[
 
 def _serve_by_workers(settings: Settings, listener: socket.socket, announce: Callable[[], None], *, demo: bool) -> None:
     pass_on(settings, sandbox=demo)
-    threading.Thread(target=_announce_when_ready, args=(listener, announce), daemon=True).start()
-    Multiprocess(_config("scriba.bootstrap:create_app", settings), sockets=[listener]).run()
+    has_tls = settings.tls_cert_file is not None
+    threading.Thread(target=_announce_when_ready, args=(listener, announce, has_tls), daemon=True).start()
+    with tempfile.TemporaryDirectory(prefix="scriba-metrics-") as folder:
+        os.environ[FOLDER_VARIABLE] = folder
+        Multiprocess(_config("scriba.bootstrap:create_app", settings), sockets=[listener]).run()
 
 
-def _announce_when_ready(listener: socket.socket, announce: Callable[[], None]) -> None:
+def _announce_when_ready(listener: socket.socket, announce: Callable[[], None], has_tls: bool) -> None:  # noqa: FBT001 - an argument of a thread
     """Wait until a worker answers, then print the start message."""
     host, port = listener.getsockname()[:2]
     deadline = time.monotonic() + _READY_SECONDS
     while time.monotonic() < deadline:
-        connection = http.client.HTTPConnection(host, port, timeout=5)
+        connection = (
+            http.client.HTTPSConnection(host, port, timeout=5, context=unverified())
+            if has_tls
+            else http.client.HTTPConnection(host, port, timeout=5)
+        )
         try:
             connection.request("GET", "/livez")
             if connection.getresponse().status == HTTPStatus.OK:
@@ -125,29 +137,10 @@ def _announce_when_ready(listener: socket.socket, announce: Callable[[], None]) 
             connection.close()
 
 
-class _NoPurposefulCuts(logging.Filter):
-    """Drops what uvicorn says where we break an answer off on purpose, as if that were an error of ours.
-
-    An answer that a provider did not end stays without its end, which the gateway has warned of in its own words; and
-    at the end of the time for draining each open call is cancelled, of which uvicorn has told the number.
-    """
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        error = record.exc_info[1] if record.exc_info else None
-        is_cancelled = record.msg == "Exception in ASGI application\n" and isinstance(error, asyncio.CancelledError)
-        return not is_cancelled and record.msg != "ASGI callable returned without completing response."
-
-
-_LOGGING: Final[dict[str, Any]] = {
-    **LOGGING_CONFIG,
-    "filters": {"cuts": {"()": _NoPurposefulCuts}},
-    "loggers": {**LOGGING_CONFIG["loggers"], "uvicorn.error": {"level": "INFO", "filters": ["cuts"]}},
-}
-
-
 def _config(app: Application | str, settings: Settings) -> uvicorn.Config:
+    pass_over_cuts()
     return uvicorn.Config(
-        app,
+        app if isinstance(app, str) else asgi_app(app),
         factory=isinstance(app, str),
         http=Connection,
         # Named, since the default falls back to what is slower without a word.
@@ -156,12 +149,15 @@ def _config(app: Application | str, settings: Settings) -> uvicorn.Config:
         interface="asgi3",
         lifespan="on",
         access_log=False,
-        log_config=_LOGGING,
+        log_config=None,
         log_level="warning",
         server_header=False,
         proxy_headers=False,  # X-Forwarded-For is read by ourselves, from trusted proxies alone
         workers=settings.workers,
         timeout_graceful_shutdown=settings.drain_seconds,
+        ssl_certfile=settings.tls_cert_file,
+        ssl_keyfile=settings.tls_key_file,
+        ssl_keyfile_password=password_of(settings),
     )
 
 

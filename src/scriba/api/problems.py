@@ -20,6 +20,7 @@ from scriba.api.access import note_refusal
 from scriba.domain.ids import mint_id
 from scriba.domain.nearest import did_you_mean
 from scriba.errors import InvalidInput, NotFound, RequestError, ScribaError, Unavailable
+from scriba.log_output import REQUEST_ID
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,6 +69,7 @@ class Edge:
             await self._app(scope, receive, send)
             return
         request_id = mint_id("req")
+        REQUEST_ID.set(request_id)
         scope.setdefault("state", {})["request_id"] = request_id
         started = False
 

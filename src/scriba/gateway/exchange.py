@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from scriba.domain.ids import mint_id
 from scriba.errors import BodyTooLarge, UnsupportedMedia
 from scriba.gateway.caller import is_trusted, unmapped
+from scriba.log_output import REQUEST_ID
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -45,6 +46,7 @@ class Exchange:
 
     def __init__(self, scope: Message, receive: Receive, send: Send, proxies: Networks) -> None:
         self.request_id = mint_id("req")
+        REQUEST_ID.set(self.request_id)
         self.audit_id = ""
         self.marks: RawHeaders = [(b"x-request-id", self.request_id.encode())]
         self.started = False

@@ -46,7 +46,7 @@ def test_not_ready(api: Api, fault: str, monkeypatch: pytest.MonkeyPatch) -> Non
     elif fault == "clock":
         monkeypatch.setattr(store.database, "clock", lambda _: 0)
     elif fault == "log":
-        monkeypatch.setattr(api.app.state, "is_writing", lambda: False)
+        monkeypatch.setitem(api.app.state._state, "is_writing", lambda: False)
     else:
         monkeypatch.setattr(store.guard, "folder", store.guard.folder / "gone")
     answer = api.ask("GET", "/readyz")

@@ -43,8 +43,8 @@ def test_every_answer_has_a_shape(api: Api) -> None:
     """A route that does not say what it answers (`scriba.api.described`) fails here."""
     bare = []
     for route in api_routes(api.app):
-        good = [answer for status, answer in (route.responses or {}).items() if int(status) < 400]
-        if not good or not all(status == 204 or answer.get("content") for status, answer in route.responses.items()):
+        good = {int(status): answer for status, answer in (route.responses or {}).items() if int(status) < 400}
+        if not good or not all(status == 204 or answer.get("content") for status, answer in good.items()):
             bare.append((route.methods, route.path))
     assert bare == []
 
@@ -71,7 +71,7 @@ def test_every_error_has_one_shape(document: dict[str, Any]) -> None:
         expected = {"400", "500", "503"} | ({"401", "403"} if operation["security"] else set())
         assert expected <= set(operation["responses"]), (method, path)
         for status, response in operation["responses"].items():
-            if status >= "400":
+            if status >= "400" and path != "/readyz":  # which says in its own words what is missing
                 name = response.get("$ref", "").rpartition("/")[2]
                 whole = document["components"]["responses"][name] if name else response
                 assert whole["content"]["application/json"]["schema"]["$ref"] == problem, (method, path, status)
