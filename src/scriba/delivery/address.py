@@ -44,9 +44,7 @@ _GLOBAL_V6: Final = IPv6Network("2000::/3")
 """Where all unicast addresses are that can be reached from everywhere (RFC 4291, section 2.5.4); the rest is forbidden
 as a whole: `::`, `::1`, `fc00::/7`, `fe80::/10`, `fec0::/10`, `ff00::/8`."""
 
-_FORBIDDEN_V6: Final = tuple(
-    map(IPv6Network, ("2001:2::/48", "2001:10::/28", "2001:20::/28", "2001:db8::/32", "3fff::/20"))
-)
+_FORBIDDEN_V6: Final = tuple(map(IPv6Network, ("2001::/23", "2001:db8::/32", "3fff::/20")))
 _NAT64: Final = IPv6Network("64:ff9b::/96")
 _METADATA: Final = frozenset(map(ip_address, ("169.254.169.254", "fd00:ec2::254")))
 """Where clouds give credentials to whoever asks from within a machine."""
