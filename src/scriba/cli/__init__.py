@@ -28,6 +28,7 @@ _COMMANDS = {
     "log": ("scriba.cli.log:log", "Read the log."),
     "report": ("scriba.cli.report:report", "Report what became of the requests of a period."),
     "verify": ("scriba.cli.verify:verify", "Verify that the logs are what was written."),
+    "webhook": ("scriba.cli.webhook:webhook", "List, create and test endpoints of webhooks."),
     "doctor": ("scriba.cli.doctor:doctor", "Check settings, database, secret, upstreams, clock, disk and port."),
     "db": ("scriba.cli.db:db", "Look after the database."),
 }

@@ -14,15 +14,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    _Advance: TypeAlias = Callable[[int, int], None]
+    Advance: TypeAlias = Callable[[int, int], None]
 
-__all__ = ["progress"]
+__all__ = ["Advance", "progress"]
 
 _SECONDS: Final = 60
 
 
 @contextmanager
-def progress(what: str) -> Iterator[_Advance]:
+def progress(what: str) -> Iterator[Advance]:
     """Show progress on standard error; call the yielded function with how much is done and how much there is."""
     if sys.stderr.isatty():
         with _bar(what) as advance:
@@ -32,7 +32,7 @@ def progress(what: str) -> Iterator[_Advance]:
 
 
 @contextmanager
-def _bar(what: str) -> Iterator[_Advance]:
+def _bar(what: str) -> Iterator[Advance]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(what, total=None)

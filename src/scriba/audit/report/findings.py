@@ -75,7 +75,7 @@ def _warnings(report: Report) -> Iterator[str]:
     if warned:
         yield f"{counted(warned)} broke the policy and reached a provider, with a warning."
     for one in report.checkpoints:
-        if one.note and one.log_id not in report.verifications:
+        if one.note and one.tree_size > 1 and one.log_id not in report.verifications:
             yield f"{_name(one)} has never been verified; `scriba verify` does it."
 
 
