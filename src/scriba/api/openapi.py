@@ -81,6 +81,7 @@ def openapi_document(app: FastAPI) -> dict[str, Any]:
     }
     schemas = {"": msgspec.json.schema(Problem, ref_template=REFERENCE)}
     components["schemas"] = _collected([document["paths"], schemas])
+    _rename(document)
     return document
 
 
@@ -138,6 +139,26 @@ def _resource(path: str) -> str:
     if parts[:1] == ["governance"]:
         return parts[1] if len(parts) > 1 else "policies"
     return "webhooks" if parts[:1] == ["webhooks"] else "operations"
+
+
+def _rename(document: dict[str, Any]) -> None:
+    """Call every schema by its public name: an underscore is the business of the module that has it."""
+    schemas = document["components"]["schemas"]
+    for name in [name for name in schemas if name.startswith("_")]:
+        public = name.lstrip("_")
+        if public in schemas:
+            raise AssertionError(f"two schemas are called {public}")
+        schemas[public] = schemas.pop(name)
+    document["components"]["schemas"] = dict(sorted(schemas.items()))
+    waiting: list[object] = [document]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            if isinstance(reference := value.get("$ref"), str):
+                value["$ref"] = reference.replace("/schemas/_", "/schemas/")
+            waiting.extend(value.values())
+        elif isinstance(value, list):
+            waiting.extend(value)
 
 
 def _collected(where: object) -> dict[str, Any]:

@@ -79,7 +79,10 @@ def groups_of(document: dict[str, Any]) -> list[Group]:
         for method, operation in methods.items():
             groups.setdefault(operation["tags"][0], []).append(_operation(document, method.upper(), path, operation))
     order = {name: place for place, name in enumerate(_FIRST)}
-    return [Group(name, groups[name]) for name in sorted(groups, key=lambda name: (order.get(name, len(order)), name))]
+    names = sorted(groups, key=lambda name: (order.get(name, len(order)), name))
+    return [
+        Group(name, sorted(groups[name], key=lambda one: (one.path.removeprefix("/llm"), one.path))) for name in names
+    ]
 
 
 def shapes_of(document: dict[str, Any]) -> list[Shape]:
