@@ -308,30 +308,29 @@ def test_a_hold_keeps_what_it_matches(store: OpenStore, clock: Clock) -> None:
     assert_intact(store)
 
 
-@pytest.mark.parametrize(
-    ("logs_", "first", "last", "keeps"),
-    [
-        ((), None, None, True),
-        ((LogName.IMPORTS,), None, None, False),
-        ((REQUESTS,), 0, None, True),
-        ((REQUESTS,), 2, None, False),
-        ((REQUESTS,), None, 1, True),
-        ((REQUESTS,), None, 0, False),
-        ((REQUESTS,), 1, 2, True),
-        ((REQUESTS,), 5, 6, False),
-    ],
-)
-def test_what_a_hold_matches(
-    store: OpenStore, clock: Clock, logs_: Any, first: int | None, last: int | None, *, keeps: bool
-) -> None:
-    """Promise: a hold counts for its logs and its period alone; days 0 and 1 are the ones to go."""
+MATCHES: list[tuple[tuple[LogName, ...], int | None, int | None, bool]] = [
+    ((), None, None, True),
+    ((LogName.IMPORTS,), None, None, False),
+    ((REQUESTS,), 0, None, True),
+    ((REQUESTS,), 2, None, False),
+    ((REQUESTS,), None, 1, True),
+    ((REQUESTS,), None, 0, False),
+    ((REQUESTS,), 1, 2, True),
+    ((REQUESTS,), 5, 6, False),
+]
+"""Logs, first day and day after the last of a hold, and whether it keeps what was logged on the days 0 and 1."""
+
+
+def test_what_a_hold_matches(store: OpenStore, clock: Clock) -> None:
+    """Promise: a hold counts for its logs and its period alone."""
     began = clock.now
     live(store, clock, 10)
-    start, end = (None if day is None else began + day * DAY for day in (first, last))
-    retention(store).holds.create(
-        store.organisation.id, name="x", reason="y", logs=logs_, start=start, end=end, actor=COMMAND_LINE
-    )
-    assert purge(store).done is not keeps
+    purging, org = retention(store), store.organisation.id
+    for names, first, last, keeps in MATCHES:
+        start, end = (None if day is None else began + day * DAY for day in (first, last))
+        hold = purging.holds.create(org, name="x", reason="y", logs=names, start=start, end=end, actor=COMMAND_LINE)
+        assert bool(purging.plan(org, REQUESTS).holds) is keeps, (names, first, last)
+        purging.holds.release(org, hold.id, actor=COMMAND_LINE)
 
 
 def test_a_hold_made_during_a_purge(store: OpenStore, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -537,15 +536,17 @@ def test_a_log_cut_where_no_mark_is(store: OpenStore, clock: Clock) -> None:
     assert fields == {"type", "firstSeq"}
 
 
-@pytest.mark.parametrize("values", [{"log_time": 1}, {"type": "decision"}])
-def test_a_mark_that_was_moved(store: OpenStore, clock: Clock, values: dict[str, Any]) -> None:
+def test_a_mark_that_was_moved(store: OpenStore, clock: Clock) -> None:
     """Promise: the mark is a record like any other: what it says cannot be changed."""
     live(store, clock, 10)
     done = purge(store)
-    with store.store.database.write() as connection:
-        this = (records.c.log_id == head(store).id) & (records.c.seq == done.before)
-        connection.execute(update(records).where(this).values(**values))
-    assert verified(store)["requests"].first_bad == done.before
+    true = {"log_time": rows(store)[0].log_time, "type": "mark"}
+    for values in ({"log_time": 1}, {"type": "decision"}):
+        for changed in (values, true):
+            with store.store.database.write() as connection:
+                this = (records.c.log_id == head(store).id) & (records.c.seq == done.before)
+                connection.execute(update(records).where(this).values(**changed))
+            assert verified(store)["requests"].first_bad == (None if changed is true else done.before)
 
 
 def test_a_purge_that_was_too_early(store: OpenStore, clock: Clock) -> None:

@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import secrets
+from contextlib import closing
 from typing import IO, TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -28,7 +29,7 @@ from scriba.storage.rows import COLUMNS, stored_of
 from scriba.storage.tables import records
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
     from pathlib import Path
 
     from sqlalchemy import Connection
@@ -86,24 +87,25 @@ def _folder(prefix: Prefix, lake: Path) -> Path:
     return lake / "archive" / f"org={prefix.org_id}" / f"log={prefix.log}"
 
 
-def _write(path: Path, lines: Iterator[bytes]) -> None:
+def _write(path: Path, lines: Generator[bytes]) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         # Without name and time in it, the same records always make the same file.
-        with gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0) as packed:
+        with gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0) as packed, closing(lines):
             packed.writelines(lines)
         file.flush()
         os.fsync(file.fileno())
 
 
-def _lines(connection: Connection, prefix: Prefix) -> Iterator[bytes]:
+def _lines(connection: Connection, prefix: Prefix) -> Generator[bytes]:
     query = (
         select(*(records.c[name] for name in COLUMNS))
         .where(records.c.log_id == prefix.log_id, records.c.seq >= prefix.first_seq, records.c.seq < prefix.before)
         .order_by(records.c.seq)
     )
-    for row in connection.execute(query, execution_options={"yield_per": _CHUNK}):
-        yield _line(stored_of(row, prefix.org_id), prefix.origin)
+    with connection.execute(query, execution_options={"yield_per": _CHUNK}) as found:
+        for row in found:
+            yield _line(stored_of(row, prefix.org_id), prefix.origin)
 
 
 def _line(stored: Stored, origin: str) -> bytes:

@@ -9,6 +9,7 @@ deleted by the next run.
 from __future__ import annotations
 
 import time
+from contextlib import closing
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -22,7 +23,7 @@ from scriba.storage.model import LogName
 from scriba.storage.tables import logs, records, webhook_cursors, webhook_endpoints
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
     from sqlalchemy import Connection, Row
 
@@ -95,12 +96,12 @@ def prove_prefix(
     head = load_head(log.size, log.last_time, bytes(log.frontier))
     check_seal(head, keyring.of(log.origin).head_key, bytes(log.seal))
     begin = load_beginning(log.first_seq, log.first_frontier, head.size)
-    hashes = _leaf_hashes(connection, log.id, begin.size, head.size, progress)
-    try:
-        frontier = _extended(begin, hashes, mark.seq)
-        rebuilt = _extended(Head(mark.seq, 0, frontier), hashes, head.size)
-    except _Broken as broken:
-        raise _cannot_purge(log.origin, f"record {broken} is missing") from None
+    with closing(_leaf_hashes(connection, log.id, begin.size, head.size, progress)) as hashes:
+        try:
+            frontier = _extended(begin, hashes, mark.seq)
+            rebuilt = _extended(Head(mark.seq, 0, frontier), hashes, head.size)
+        except _Broken as broken:
+            raise _cannot_purge(log.origin, f"record {broken} is missing") from None
     if rebuilt != head.frontier:
         raise _cannot_purge(log.origin, "the records do not add up to its root hash")
     return Prefix(
@@ -172,16 +173,17 @@ class _Broken(Exception):
 
 def _leaf_hashes(
     connection: Connection, log_id: int, start: int, end: int, progress: Callable[[int, int], None] | None
-) -> Iterator[tuple[int, bytes]]:
+) -> Generator[tuple[int, bytes]]:
     query = (
         select(records.c.seq, records.c.leaf_hash)
         .where(records.c.log_id == log_id, records.c.seq >= start, records.c.seq < end)
         .order_by(records.c.seq)
     )
-    for number, row in enumerate(connection.execute(query, execution_options={"yield_per": _HASHES}), 1):
-        yield row.seq, bytes(row.leaf_hash)
-        if progress is not None and (number % _HASHES == 0 or start + number == end):
-            progress(number, end - start)
+    with connection.execute(query, execution_options={"yield_per": _HASHES}) as found:
+        for number, row in enumerate(found, 1):
+            if progress is not None and (number % _HASHES == 0 or start + number == end):
+                progress(number, end - start)
+            yield row.seq, bytes(row.leaf_hash)
 
 
 def _extended(head: Head, hashes: Iterator[tuple[int, bytes]], size: int) -> Frontier:
