@@ -26,6 +26,7 @@ _COMMANDS = {
     "key": ("scriba.cli.key:key", "Create, list and revoke API keys."),
     "import": ("scriba.cli.import_:import_", "Bring in history from a file."),
     "log": ("scriba.cli.log:log", "Read the log."),
+    "export": ("scriba.cli.export:export", "Write entries into a file."),
     "report": ("scriba.cli.report:report", "Report what became of the requests of a period."),
     "verify": ("scriba.cli.verify:verify", "Verify that the logs are what was written."),
     "webhook": ("scriba.cli.webhook:webhook", "List, create and test endpoints of webhooks."),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
@@ -10,16 +11,17 @@ import click
 import msgspec
 from rich.text import Text
 
+from scriba.audit.export import page_json
 from scriba.audit.query import AuditLog
 from scriba.audit.verdict import Verdict, verdict_of
 from scriba.cli.command import Group
+from scriba.cli.filter_options import as_options, filter_options, given_filters
 from scriba.cli.opening import open_existing
 from scriba.cli.options import config_option, json_option, org_option
 from scriba.cli.show import print_json, print_table
-from scriba.domain.filter import FILTER_NAMES, parse_filters
-from scriba.domain.record import Enforcement
+from scriba.domain.filter import parse_filters
 from scriba.domain.window import DEFAULT_LIMIT, MAX_LIMIT
-from scriba.errors import InvalidInput, NotFound
+from scriba.errors import NotFound
 from scriba.policy.reasons import short_reasons
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from scriba.audit.query import Detail, Entry, Page
     from scriba.cli.opening import Opened
     from scriba.domain.filter import Filters
+    from scriba.domain.window import Order
 
 __all__ = ["log"]
 
@@ -40,7 +43,7 @@ _COLOURS: Final = {
     Verdict.BLOCKED: "red",
 }
 _CAPITAL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
-_FILTER: Final = re.compile(rf"(?<!['\w])({'|'.join(FILTER_NAMES)})\b")
+_LOOK_SECONDS: Final = 0.5
 
 
 @click.group(cls=Group, epilog="scriba log query --org acme --allowed false --start-date 2025-01-01")
@@ -50,13 +53,7 @@ def log() -> None:
 
 @log.command(epilog="scriba log query --org acme --provider openai --model 'gpt-4o*' --end-date 2025-01-31")
 @org_option
-@click.option("--policy-id", multiple=True, metavar="ID", help="The policy that was applied.")
-@click.option("--provider", multiple=True, metavar="NAME", help="The provider used, or asked for if refused.")
-@click.option("--model", multiple=True, metavar="NAME", help="The model asked for; * stands for any characters.")
-@click.option("--allowed", multiple=True, type=click.Choice(["true", "false"]), help="Only allowed or only refused.")
-@click.option("--enforcement", multiple=True, type=click.Choice([e.value for e in Enforcement]), help="Of the policy.")
-@click.option("--start-date", multiple=True, metavar="WHEN", help="From this day or moment on (UTC).")
-@click.option("--end-date", multiple=True, metavar="WHEN", help="Until the end of this day, or this moment (UTC).")
+@filter_options
 @click.option(
     "--limit",
     type=click.IntRange(1, MAX_LIMIT),
@@ -66,18 +63,19 @@ def log() -> None:
     help=f"Entries to show, at most {MAX_LIMIT}.",
 )
 @click.option("--offset", type=click.IntRange(min=0), default=0, metavar="N", help="Entries to pass over.")
+@click.option("--order", type=click.Choice(["desc", "asc"]), default="desc", help="Newest first, or oldest first.")
 @config_option
 @json_option
 def query(  # one for each option
-    *, org: str, config: Path | None, as_json: bool, limit: int, offset: int, **filters: tuple[str, ...]
+    *, org: str, config: Path | None, as_json: bool, limit: int, offset: int, order: Order, **filters: tuple[str, ...]
 ) -> None:
     """List entries, newest first. Different filters must all hold; one that is repeated means any of its values."""
     asked = _asked(filters)
     with open_existing(config) as opened:
         organisation = opened.control.find_organisation(org)
-        page = AuditLog(opened.store.database).list(organisation.id, asked, limit, offset)
+        page = AuditLog(opened.store.database).list(organisation.id, asked, limit, offset, order=order)
     if as_json:
-        print_json(_document(page))
+        print_json(msgspec.json.decode(page_json(page)))
         return
     if not page.entries:
         click.echo(_nothing(page, organisation.name, is_filtered=any(filters.values())))
@@ -104,18 +102,55 @@ def show(*, entry_id: str, org: str | None, config: Path | None, as_json: bool) 
     print_table(("", ""), [(name, text) for name, text in _lines(fields)])
 
 
+@log.command(epilog="scriba log tail --org acme --allowed false")
+@org_option
+@filter_options
+@click.option(
+    "-n",
+    "--lines",
+    type=click.IntRange(0, MAX_LIMIT),
+    default=10,
+    show_default=True,
+    metavar="N",
+    help="To begin with.",
+)
+@config_option
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def tail(*, org: str, lines: int, config: Path | None, as_json: bool, **filters: tuple[str, ...]) -> None:
+    """Show the newest entries, and then each as it is logged, whichever process logs it, until Ctrl-C."""
+    asked = _asked(filters)
+    with open_existing(config) as opened:
+        org_id = opened.control.find_organisation(org).id
+        for entry in _follow(AuditLog(opened.store.database), org_id, asked, lines):
+            click.echo(msgspec.json.encode(entry) if as_json else _told(entry))
+
+
+def _follow(audit_log: AuditLog, org_id: str, filters: Filters, lines: int) -> Iterator[Entry]:
+    places = audit_log.ends(org_id)
+    shown = audit_log.newest(org_id, limit=lines, filters=filters)[::-1] if lines else ()
+    yield from shown
+    known = {entry.id for entry in shown}  # one that was logged between the two looks is in both
+    while True:
+        heard = audit_log.after(org_id, places, filters)
+        yield from (entry for entry, _ in heard.told if entry.id not in known)
+        places = heard.places
+        if not heard.has_more:
+            known.clear()
+            time.sleep(_LOOK_SECONDS)
+
+
+def _told(entry: Entry) -> str:
+    verdict = verdict_of(entry)
+    decision = click.style(f"{verdict:<8}", fg=_COLOURS[verdict])
+    reasons = "; ".join(short_reasons(entry.violation_reasons))
+    return "  ".join(
+        (_time(entry), decision, entry.id, entry.model, entry.provider or "none", entry.policy_name, reasons)
+    )
+
+
 def _asked(given: dict[str, tuple[str, ...]]) -> Filters:
-    """Read the filters, which are called as over HTTP; who mistypes one here is told of the option."""
-    try:
-        return parse_filters({_camel(name): values for name, values in given.items() if values})
-    except InvalidInput as error:
-        error.message = _FILTER.sub(lambda found: _option(found[0]), error.message)
-        error.param = _option(error.param) if error.param else None
-        raise
-
-
-def _option(name: str) -> str:
-    return "--" + _CAPITAL.sub("-", name).lower()
+    with as_options():
+        return parse_filters(given_filters(given))
 
 
 def _find(opened: Opened, entry_id: str, org: str | None) -> Detail:
@@ -128,13 +163,6 @@ def _find(opened: Opened, entry_id: str, org: str | None) -> Detail:
     raise NotFound(f"There is no entry {entry_id!r}.", param="id", hint="`scriba log query` lists entries.")
 
 
-def _document(page: Page) -> dict[str, object]:
-    return {
-        "logs": msgspec.to_builtins(page.entries),
-        "pagination": {"total": page.total, "limit": page.limit, "offset": page.offset, "hasMore": page.has_more},
-    }
-
-
 def _nothing(page: Page, name: str, *, is_filtered: bool) -> str:
     if page.total:
         return f"There are {page.total} entries; --offset {page.offset} is past the last one."
@@ -145,8 +173,11 @@ def _nothing(page: Page, name: str, *, is_filtered: bool) -> str:
 
 def _row(entry: Entry) -> tuple[str | Text, ...]:
     reasons = "; ".join(short_reasons(entry.violation_reasons))
-    time = entry.timestamp[:19].replace("T", " ")
-    return time, _decision(entry), entry.model, entry.provider or "", entry.policy_name, reasons, entry.id
+    return _time(entry), _decision(entry), entry.model, entry.provider or "", entry.policy_name, reasons, entry.id
+
+
+def _time(entry: Entry) -> str:
+    return entry.timestamp[:19].replace("T", " ")
 
 
 def _decision(entry: Entry) -> Text:
@@ -170,8 +201,3 @@ def _text(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return "none" if value is None else str(value)
-
-
-def _camel(name: str) -> str:
-    first, *others = name.split("_")
-    return first + "".join(other.capitalize() for other in others)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import signal
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -57,7 +61,8 @@ def test_query_shows_entries_newest_first(scriba: Scriba, entries: list[str]) ->
 def test_query_answers_machines_like_the_api(scriba: Scriba, entries: list[str]) -> None:
     """The same object as `GET /governance/audit-logs`, with the exact total."""
     answer = scriba("log", "query", "--org", "acme", "--limit", "2", "--offset", "1", "--json").json
-    assert answer["pagination"] == {"total": 3, "limit": 2, "offset": 1, "hasMore": False}
+    pagination = {"total": 3, "limit": 2, "offset": 1, "hasMore": False, "completeUpTo": None}
+    assert answer["pagination"] == pagination
     blocked, allowed = answer["logs"]
     assert (blocked["id"], allowed["id"]) == (entries[1], entries[0])
     assert blocked["provider"] is None
@@ -76,6 +81,10 @@ def test_query_answers_machines_like_the_api(scriba: Scriba, entries: list[str])
         (["--policy-id", "gpol_1"], [0]),
         (["--start-date", "2001-01-01", "--end-date", "2001-12-31"], []),
         (["--start-date", "2001-01-01"], [2, 1, 0]),
+        (["--order", "asc"], [0, 1, 2]),
+        (["--violation", "China-based provider", "--ip-address", "203.0.113.0/24"], [1]),
+        (["--tag", "é", "--source", "gateway", "--source", "import"], [2, 1, 0]),
+        (["--policy-slot", "3"], []),
     ],
 )
 def test_filters(scriba: Scriba, entries: list[str], filters: list[str], found: list[int]) -> None:
@@ -92,6 +101,8 @@ def test_filters(scriba: Scriba, entries: list[str], filters: list[str], found: 
         (["--start-date", "2025-02-02", "--end-date", "2025-01-01"], "--end-date 2025-01-01 is before --start-date"),
         (["--policy-id", ""], "--policy-id has an empty value"),
         (["--allowed", "maybe"], "'true', 'false'"),
+        (["--policy-slot", "13"], "--policy-slot must be a whole number from 1 to 12"),
+        (["--ip-address", "x"], "--ip-address must be an address like"),
         (["--limit", "0"], "1<=x<=1000"),
         (["--offset", "-1"], "x>=0"),
     ],
@@ -142,3 +153,21 @@ def test_show_finds_nothing_in_another_organisation(scriba: Scriba, entries: lis
         result = scriba("log", "show", *arguments)
         assert result.code == 2
         assert "There is no entry" in result.err
+
+
+def test_tail_follows_what_another_process_logs(scriba: Scriba, acme: str, entries: list[str]) -> None:
+    """Promise: first the newest that match, then each that matches once, as it is logged, whoever logs it."""
+    assert scriba("log", "query", "--org", acme).code == 0
+    arguments = [sys.executable, "-m", "scriba", "log", "tail", "--org", acme, "--allowed", "true", "-n", "1", "--json"]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as process, open_existing(None) as opened:
+        assert process.stdout is not None
+        assert json.loads(process.stdout.readline())["id"] == entries[2]
+        made = [a_decision(acme, allowed=number % 2 == 0) for number in range(5)]
+        with opened.store.database.write() as connection:
+            items = [pending(LogId(acme, LogName.REQUESTS), decision) for decision in made]
+            opened.store.hot.append(connection, items)
+        told = [json.loads(process.stdout.readline())["id"] for _ in range(3)]
+        process.send_signal(signal.SIGINT)
+        assert process.stdout.read() == ""
+    assert told == [made[0].id, made[2].id, made[4].id]
+    assert process.returncode == 130
