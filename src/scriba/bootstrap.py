@@ -13,6 +13,7 @@ from scriba.api.app import create_api
 from scriba.audit.last_verification import Verifications
 from scriba.audit.query import AuditLog
 from scriba.audit.report.reports import Reports
+from scriba.audit.schedule import Housekeeping
 from scriba.audit.watch import LogWatch
 from scriba.auth import Authenticator, Sessions
 from scriba.console import create_console
@@ -81,6 +82,7 @@ def open_services(settings: Settings) -> Services:
         log_watch=LogWatch(database),
         verifications=verifications,
         reports=Reports(store, verifications),
+        housekeeping=Housekeeping(store, control, settings.lake_dir if settings.archive_before_purge else None),
         webhooks=Webhooks(store, settings.webhooks),
         decision_point=DecisionPoint(catalogue, models),
         vendors=Vendors(catalogue, models),
@@ -151,6 +153,7 @@ class Application:
         self.appender.start()
         self._upstreams.open()
         self._dispatcher.start()
+        self.services.housekeeping.start()
         self._signing = asyncio.create_task(self._sign_hourly())
         self._flushing = asyncio.create_task(self._flush_refusals())
 
@@ -160,6 +163,7 @@ class Application:
             if task is not None:
                 task.cancel()
         try:
+            await self.services.housekeeping.stop()
             await self._dispatcher.close()
             await asyncio.to_thread(self.services.access_failures.flush)
             await self.appender.close()

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from scriba.audit.last_verification import Verifications
     from scriba.audit.query import AuditLog
     from scriba.audit.report.reports import Reports
+    from scriba.audit.schedule import Housekeeping
     from scriba.audit.watch import LogWatch
     from scriba.auth import Authenticator, Sessions
     from scriba.delivery.webhooks import Webhooks
@@ -36,6 +37,7 @@ class Services:
     log_watch: LogWatch
     verifications: Verifications
     reports: Reports
+    housekeeping: Housekeeping
     webhooks: Webhooks
     decision_point: DecisionPoint
     vendors: Vendors

@@ -6,7 +6,20 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi import Depends, FastAPI
 
-from scriba.api import audit_logs, docs, health, imports, ingest, models, policies, reports, stream, webhooks
+from scriba.api import (
+    audit_logs,
+    docs,
+    health,
+    holds,
+    imports,
+    ingest,
+    models,
+    policies,
+    reports,
+    retention,
+    stream,
+    webhooks,
+)
 from scriba.api.access import admit
 from scriba.api.openapi import openapi_document
 from scriba.api.problems import handle_problems
@@ -47,6 +60,19 @@ def create_api(services: Services, is_writing: Callable[[], bool] = lambda: True
     api.state.is_writing = is_writing
     api.state.collectors = ()
     handle_problems(api)
-    for resource in (health, docs, stream, audit_logs, ingest, imports, models, policies, reports, webhooks):
+    for resource in (
+        health,
+        docs,
+        stream,
+        audit_logs,
+        ingest,
+        imports,
+        models,
+        policies,
+        reports,
+        retention,
+        holds,
+        webhooks,
+    ):
         api.include_router(resource.router)
     return api

@@ -35,15 +35,7 @@ if TYPE_CHECKING:
 
     from scriba.storage.store import Store
 
-__all__ = ["LEAST_DAYS", "SERVER", "SHORT_RETENTION", "Purge", "Retention"]
-
-LEAST_DAYS: Final = 183
-"""Days below which people are told of Article 26(6) of the EU AI Act (Regulation 2024/1689): six months."""
-
-SHORT_RETENTION: Final = (
-    "Entries are kept for {days} days. Article 26(6) of the EU AI Act asks deployers of high-risk systems to keep logs "
-    "for six months at least."
-)
+__all__ = ["SERVER", "Purge", "Retention"]
 
 SERVER: Final = Actor(name="server")
 """Who purges when it is time to."""
@@ -132,7 +124,7 @@ class Retention:
         try:
             for org_id in org_ids:
                 for name in names:
-                    yield self._purge_safely(org_id, name, actor, _renewing(task, progress))
+                    yield self.purge_safely(org_id, name, actor, _renewing(task, progress))
         finally:
             task.give_back(done=False)
 
@@ -160,7 +152,8 @@ class Retention:
             discard_superseded(prefix, self._lake, archive)
         return msgspec.structs.replace(decided, swept=swept + self._sweep(org_id, log, progress))
 
-    def _purge_safely(self, org_id: str, log: LogName, actor: Actor, progress: Callable[[int, int], None]) -> Purge:
+    def purge_safely(self, org_id: str, log: LogName, actor: Actor, progress: Callable[[int, int], None]) -> Purge:
+        """Purge one log; if what is stored is not what was written, say so in the result."""
         try:
             return self.purge(org_id, log, actor=actor, progress=progress)
         except IntegrityError as error:
