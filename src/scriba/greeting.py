@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Final
 
+from scriba.demo import DAYS, ENTRIES
 from scriba.gateway.configured import SANDBOX_MODEL, configure
 
 if TYPE_CHECKING:
@@ -36,6 +37,11 @@ def greeting(services: Services, address: str, admin_key: str | None, demo_keys:
     if demo_keys is not None:
         lines += ["", "Try it: one request that is allowed, one that policy refuses, and the log of both.", ""]
         lines += try_out(address, demo_keys)
+        lines += [
+            "",
+            f"The organisation `demo` has {ENTRIES} sample decisions of {DAYS} days. The requests are made up: their",
+            "bursts are those of a real trace, the curve of day and week is ours. The decisions are the real engine's.",
+        ]
     lines += ["", "Stop with Ctrl-C."]
     return "\n".join(lines)
 

@@ -12,7 +12,7 @@ import threading
 import time
 from contextlib import contextmanager
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import msgspec
 import uvicorn
@@ -20,8 +20,9 @@ from uvicorn.supervisors import Multiprocess
 
 from scriba.bootstrap import Application, asgi_app, keep_documents, open_services, spare_the_collector
 from scriba.connection import Connection
+from scriba.demo import fill_demo
 from scriba.errors import SettingsError
-from scriba.first_start import make_default, make_demo
+from scriba.first_start import DEMO, make_default, make_demo
 from scriba.greeting import greeting
 from scriba.log_output import pass_over_cuts, set_up
 from scriba.metrics import FOLDER_VARIABLE
@@ -30,9 +31,14 @@ from scriba.tls import check_tls, password_of, unverified
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
+    from scriba.first_start import DemoKeys
     from scriba.services import Services
     from scriba.settings import Settings
+
+    Advance: TypeAlias = Callable[[int, int], None]
+    Progress: TypeAlias = Callable[[str], AbstractContextManager[Advance]]
 
 __all__ = ["serve"]
 
@@ -42,10 +48,16 @@ _LAST_PORT: Final = 65_535
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
-def serve(settings: Settings, *, demo: bool = False) -> None:
+@contextmanager
+def _silently(_what: str) -> Iterator[Advance]:
+    yield lambda _done, _total: None
+
+
+def serve(settings: Settings, *, demo: bool = False, progress: Progress = _silently) -> None:
     """Serve until SIGTERM or Ctrl-C.
 
     :param demo: also make an organisation to try out, and turn the sandbox on
+    :param progress: shows, under the given name, how far a longer piece of work has come
     :raises ScribaError: it cannot start; the message says what to do
     """
     if demo:
@@ -57,17 +69,28 @@ def serve(settings: Settings, *, demo: bool = False) -> None:
     listener = _listen(settings.host, settings.port)
     services = open_services(settings)
     keep_documents(services)
-    announce = _announcement(services, listener, demo=demo)
+    announce = _announcement(services, listener, progress if demo else None)
     if settings.workers == 1:
         _serve_here(services, listener, announce)
     else:
         _serve_by_workers(settings, listener, announce, demo=demo)
 
 
-def _announcement(services: Services, listener: socket.socket, *, demo: bool) -> Callable[[], None]:
-    """Make what a first start makes, and return what prints the start message."""
+def _make_demo(services: Services, progress: Progress) -> DemoKeys:
+    """Make the demo organisation with its keys and its history, as far as they are missing."""
+    keys = make_demo(services)
+    with progress("Making a month of sample decisions") as advance:
+        fill_demo(services, services.control.find_organisation(DEMO).id, advance)
+    return keys
+
+
+def _announcement(services: Services, listener: socket.socket, demo: Progress | None) -> Callable[[], None]:
+    """Make what a first start makes, and return what prints the start message.
+
+    :param demo: shows the progress of making the demo; None if there is to be none
+    """
     admin_key = make_default(services)
-    demo_keys = make_demo(services) if demo else None
+    demo_keys = None if demo is None else _make_demo(services, demo)
     host, port = listener.getsockname()[:2]
     scheme = "https" if services.settings.tls_cert_file else "http"
     address = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"

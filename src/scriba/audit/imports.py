@@ -14,7 +14,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, func, insert, select
 
 from scriba.audit.told import Refused, ToldEntry, moment_of, requested_provider
 from scriba.domain.ids import derive_id
@@ -80,6 +80,16 @@ class Importer:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._id_key = store.keyring.shared_key(_PURPOSE)
+
+    def count(self, org_id: str) -> int:
+        """Return how many entries an organisation has imported, but for those that were purged."""
+        query = (
+            select(func.coalesce(func.sum(import_sources.c.count), 0))
+            .join(logs, logs.c.id == import_sources.c.log_id)
+            .where(import_sources.c.org_id == org_id, import_sources.c.seq >= logs.c.first_seq)
+        )
+        with self._store.database.read() as connection:
+            return int(connection.execute(query).scalar_one())
 
     def import_entries(
         self,

@@ -11,6 +11,7 @@ from scriba import server
 from scriba.cli.command import Command
 from scriba.cli.data_folder import check_data_folder
 from scriba.cli.options import config_option
+from scriba.cli.progress import progress
 from scriba.gateway.configured import read_settings
 
 __all__ = ["serve"]
@@ -25,7 +26,11 @@ __all__ = ["serve"]
 @click.option("--workers", type=click.IntRange(1, 1_024), metavar="N", help="Processes, instead of the setting.")
 @click.option("--tls-cert", type=click.Path(path_type=Path), metavar="FILE", help="Certificate (PEM), for HTTPS.")
 @click.option("--tls-key", type=click.Path(path_type=Path), metavar="FILE", help="Its private key (PEM).")
-@click.option("--demo", is_flag=True, help="Add an organisation `demo` with keys, policies and a sandbox to try.")
+@click.option(
+    "--demo",
+    is_flag=True,
+    help="Add an organisation `demo` to try: keys, policies, a sandbox, a month of sample decisions.",
+)
 def serve(
     config: Path | None,
     *,
@@ -45,4 +50,4 @@ def serve(
         read_settings(config), **{name: value for name, value in given.items() if value is not None}
     )
     check_data_folder(settings.data_dir)
-    server.serve(settings, demo=demo)
+    server.serve(settings, demo=demo, progress=progress)
