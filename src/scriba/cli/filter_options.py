@@ -18,7 +18,7 @@ __all__ = ["as_options", "filter_options", "given_filters"]
 
 _CommandT = TypeVar("_CommandT", bound="Callable[..., Any]")
 _CAPITAL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
-_NAME: Final = re.compile(rf"(?<!['\w])({'|'.join(form.name for form in FILTERS)})\b")
+_NAME: Final = re.compile(rf"(?<!['\w-])({'|'.join(form.name for form in FILTERS)})\b")
 
 
 def filter_options(command: _CommandT) -> _CommandT:
@@ -42,6 +42,8 @@ def as_options() -> Iterator[None]:
     try:
         yield
     except RequestError as error:
+        if error.param and error.message.startswith(error.param):
+            error.message = _option(error.param) + error.message.removeprefix(error.param)
         error.message = _NAME.sub(lambda found: _option(found[0]), error.message)
         error.param = _option(error.param) if error.param else None
         raise
