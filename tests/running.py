@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 __all__ = ["Program", "Running", "Tenant", "program", "serving", "settings_in"]
 
 _START_SECONDS: Final = 30
-_READY: Final = re.compile(r"Scriba is ready on (http://\S+)")
+_READY: Final = re.compile(r"Scriba is ready on (https?://\S+)")
 
 
 class Tenant(NamedTuple):

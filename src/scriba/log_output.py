@@ -28,6 +28,9 @@ REQUEST_ID: Final[ContextVar[str]] = ContextVar("request_id", default="")
 """The request that is being answered; empty outside of one. Threads that work for a request inherit it."""
 
 _SECRET: Final = re.compile(r"\b(sk_|sk-|whsec_|scriba_session=)[A-Za-z0-9_\-./+=]{6,}|\b(Bearer|Basic)\s+[^\s\"',}]+")
+_EXTRA: Final = ("duration_ms", "method", "path", "request_id", "status")
+"""What a line may say beside its message: named here, so that nothing else comes along."""
+
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
 _QUIET: Final = ("aiohttp", "alembic", "asyncio", "sqlalchemy", "uvicorn")
 """Libraries: of what they say, only warnings are for an operator."""
@@ -75,7 +78,7 @@ def covered(text: str) -> str:
 
 def _formatter(form: Format) -> ProcessorFormatter:
     shared: list[Processor] = [
-        structlog.stdlib.ExtraAdder(),
+        structlog.stdlib.ExtraAdder(allow=_EXTRA),
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
