@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from sqlalchemy import func, select
 
+from scriba.audit.kept import LEAST_DAYS, shortness
 from scriba.cli.data_folder import check_data_folder, nearest_present
 from scriba.cli.failure import NO, UNREACHABLE
 from scriba.cli.opening import database_of, is_empty
@@ -20,6 +21,7 @@ from scriba.cli.show import counted, moment, size
 from scriba.errors import ScribaError, Unavailable
 from scriba.gateway.configured import SANDBOX, configure
 from scriba.policy.catalogue import load_catalogue
+from scriba.storage.control_rows import organisation_of
 from scriba.storage.guard import Guard
 from scriba.storage.hot import MAX_CLOCK_SKEW
 from scriba.storage.private_files import read_secret
@@ -68,6 +70,7 @@ def examine(settings: Settings) -> list[Finding]:
             secret,
             *([] if _is_at_fault(secret) else [_guarded("guard", lambda: _guard(database, settings))]),
             _upstreams(settings),
+            *_retention(database),
             _guarded("clock", lambda: _clock(database)),
             _guarded("disk", lambda: _disk(settings.data_dir)),
             _port(settings),
@@ -132,6 +135,23 @@ def _guard(database: Database, settings: Settings) -> Finding:
     store = open_store(database, guard, settings.secret_path, settings.deployment)
     count = sum(1 for _ in guard.checkpoints(store.keyring))
     return Finding("guard", f"{guard.folder} fits the database: {counted(count, 'signed log')} of {store.deployment}")
+
+
+def _retention(database: Database) -> list[Finding]:
+    """Tell whose entries are kept for a shorter time than the law may ask; nothing if that cannot be read."""
+    try:
+        if schema_of(database)[0] != schema_of(database)[1]:
+            return []
+        with database.read() as connection:
+            found = [organisation_of(row) for row in connection.execute(select(organisations))]
+    except ScribaError:
+        return []  # the check of the database says why
+    short = sorted((one.retention, one.name) for one in found if shortness(one.retention))
+    if not short:
+        return []
+    days, name = short[0]
+    others = f" and {counted(len(short) - 1, 'other organisation')} less than {LEAST_DAYS}" if short[1:] else ""
+    return [Finding("retention", f"{name} keeps entries for {days} days{others}.", remedy=shortness(days) or "")]
 
 
 def _upstreams(settings: Settings) -> Finding:

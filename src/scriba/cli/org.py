@@ -2,28 +2,44 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
+from scriba.audit.kept import shortness
 from scriba.cli.command import Group
 from scriba.cli.opening import open_existing, open_or_found
 from scriba.cli.options import config_option, json_option
 from scriba.cli.show import moment, print_json, print_table
 from scriba.domain.timestamp import format_timestamp
+from scriba.storage.control import KEEP_DAYS
 from scriba.storage.model import COMMAND_LINE, TIERS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from scriba.storage.control import KeepDays
     from scriba.storage.model import Organisation
 
 __all__ = ["org"]
 
 
+class _Days(click.ParamType["int | None"]):
+    """A number of days, or the word `tier`, whose value is None."""
+
+    name = "days"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | None:  # noqa: ANN401 - click's own
+        """Read the text."""
+        if value == "tier":
+            return None
+        return int(click.INT.convert(value, param, ctx))
+
+
 @click.group(cls=Group, epilog="scriba org create acme --tier enterprise")
 def org() -> None:
-    """Create and list organisations. Each has its own keys, policies and logs."""
+    """Create, list and change organisations. Each has its own keys, policies and logs."""
 
 
 @org.command(epilog="scriba org create acme --tier enterprise --retention-days 200")
@@ -72,6 +88,33 @@ def list_(config: Path | None, *, as_json: bool) -> None:
         ("Name", "Id", "Tier", "Kept at least", "Created (UTC)"),
         [(o.name, o.id, o.tier, f"{o.retention} days", moment(o.created_at)) for o in organisations],
     )
+
+
+@org.command(epilog="scriba org update acme --retention-days 200")
+@click.argument("name", metavar="ORG")
+@click.option("--tier", type=click.Choice(list(TIERS)), help="How long entries are kept, if not for --retention-days.")
+@click.option(
+    "--retention-days", type=_Days(), metavar="N", help="Days that entries are kept, or `tier` for the tier's."
+)
+@config_option
+@json_option
+def update(
+    name: str, tier: str | None, retention_days: int | KeepDays | None, config: Path | None, *, as_json: bool
+) -> None:
+    """Change how long entries of an organisation are kept, from its next purge on. ORG is an id or a name."""
+    given = click.get_current_context().get_parameter_source("retention_days") is ParameterSource.COMMANDLINE
+    if tier is None and not given:
+        raise click.UsageError("Say what to change: --tier, --retention-days or both.")
+    days = retention_days if given else KEEP_DAYS
+    with open_existing(config) as opened:
+        org_id = opened.control.find_organisation(name).id
+        updated = opened.control.update_organisation(org_id, tier=tier, retention_days=days, actor=COMMAND_LINE)
+    if as_json:
+        print_json(_document(updated))
+        return
+    click.echo(f"Entries of {updated.name} are kept for {updated.retention} days from now on.")
+    if (notice := shortness(updated.retention)) is not None:
+        click.echo(notice)
 
 
 def _document(organisation: Organisation) -> dict[str, object]:

@@ -7,19 +7,21 @@ from typing import TYPE_CHECKING
 
 import click
 
-from scriba.audit.verification import verify_log
+from scriba.audit.last_verification import Verifications
+from scriba.audit.verification import verify_logs
 from scriba.cli.command import Command
 from scriba.cli.failure import NO
 from scriba.cli.opening import open_existing
 from scriba.cli.options import config_option, json_option, org_option
 from scriba.cli.progress import progress
 from scriba.cli.show import counted, print_json
-from scriba.storage.model import LogId, LogName
+from scriba.storage.model import LogName
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from scriba.cli.opening import Opened
     from scriba.ledger.verifier import Verification
 
 __all__ = ["verify"]
@@ -42,7 +44,8 @@ def verify(org: str, log_name: str | None, config: Path | None, *, as_json: bool
     names = [LogName(log_name)] if log_name else list(LogName)
     with open_existing(config) as opened:
         organisation = opened.control.find_organisation(org)
-        results = {name.value: _verify(opened, LogId(organisation.id, name)) for name in names}
+        results = verify_logs(opened.store.database, opened.store.keyring, organisation.id, names, _watch)
+        Verifications(opened.store.database, opened.store.keyring).keep(organisation.id, results)
     is_intact = all(result.ok for result in results.values())
     if as_json:
         logs = {name: _document(result) for name, result in results.items()}
@@ -52,20 +55,21 @@ def verify(org: str, log_name: str | None, config: Path | None, *, as_json: bool
     return 0 if is_intact else NO
 
 
-def _verify(opened: Opened, log: LogId) -> Verification:
-    with progress(f"Verifying {log.log}") as advance:
-        return verify_log(opened.store.database, opened.store.keyring, log, advance)
+def _watch(log: LogName) -> AbstractContextManager[Callable[[int, int], None]]:
+    return progress(f"Verifying {log}")
 
 
-def _tell(name: str, results: dict[str, Verification]) -> None:
+def _tell(name: str, results: Mapping[str, Verification]) -> None:
     for log, result in results.items():
         verdict = click.style("intact", fg="green") if result.ok else click.style("NOT INTACT", fg="red", bold=True)
-        click.echo(f"{log}: {counted(result.records, 'record')}, {verdict}")
+        purged = f"; the first {result.purged} were purged" if result.purged else ""
+        allowed = ", as the retention allowed" if result.purged and result.ok else ""
+        click.echo(f"{log}: {counted(result.records, 'record')}, {verdict}{purged}{allowed}")
         for finding in result.findings:
             click.echo(f"  {finding.message}")
         if result.further:
             click.echo(f"  and {counted(result.further, 'further finding')}")
-    total = sum(result.records for result in results.values())
+    total = sum(result.records - result.purged for result in results.values())
     if all(result.ok for result in results.values()):
         click.echo(f"Verified {counted(total, 'record')} of {name}. {_PROMISE}")
     else:
@@ -79,6 +83,7 @@ def _document(result: Verification) -> dict[str, object]:
     return {
         "ok": result.ok,
         "records": result.records,
+        "purged": result.purged,
         "rootHash": base64.b64encode(result.root).decode(),
         "firstBad": result.first_bad,
         "findings": findings,

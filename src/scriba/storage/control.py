@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     from scriba.storage.idempotency import Repeat
     from scriba.storage.model import Actor, Role
 
-__all__ = ["KEEP_DAYS", "Control"]
+__all__ = ["KEEP_DAYS", "Control", "KeepDays"]
 
 _NAME: Final = re.compile(r"[a-z0-9-]{1,63}")
 _SLOTS: Final = range(1, 13)

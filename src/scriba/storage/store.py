@@ -60,8 +60,10 @@ class Store:
         self.deployment = deployment_name
         self.hot = HotLogs(database, keyring)
 
-    def sign_checkpoints(self) -> None:
+    def sign_checkpoints(self) -> list[SignedHead]:
         """Sign the head of every log that grew since it was last signed, and keep it in the guard.
+
+        Returns what was signed.
 
         :raises IntegrityError: the guard knows more than the database
         :raises StoreUnreachable: one of the two cannot be written
@@ -69,8 +71,8 @@ class Store:
         grown = select(logs.c.org_id, logs.c.log).where(logs.c.frozen.is_(False), logs.c.size > logs.c.signed_size)
         with self.database.read() as connection:
             found = connection.execute(grown).all()
-        for row in found:
-            self.sign_heads([LogId(row.org_id, LogName(row.log))])
+        grown_logs = [LogId(row.org_id, LogName(row.log)) for row in found]
+        return [signed for log in grown_logs for signed in self.sign_heads([log]).values()]
 
     def sign_heads(self, wanted: Collection[LogId]) -> Mapping[LogId, SignedHead]:
         """Sign the heads of some logs as they stand now, and keep them in the guard.
