@@ -21,6 +21,7 @@ __all__ = [
     "Change",
     "Draft",
     "Trial",
+    "check_filters",
     "read_change",
     "read_draft",
     "read_grace",
@@ -76,7 +77,7 @@ def read_simple(body: object) -> Draft:
     """
     fields = _object(body, ("url", "events", "secret"))
     secret = _text(fields, "secret")
-    return Draft(url=_required(fields, "url"), filters=_filters(fields, "events"), secret=secret)
+    return Draft(url=_required(fields, "url"), filters=check_filters(fields.get("events"), "events"), secret=secret)
 
 
 def read_draft(body: object) -> Draft:
@@ -89,7 +90,7 @@ def read_draft(body: object) -> Draft:
     _refuse_scopes(fields)
     return Draft(
         url=_required(fields, "url"),
-        filters=_filters(fields, "eventTypeFilters"),
+        filters=check_filters(fields.get("eventTypeFilters"), "eventTypeFilters"),
         description=_description(fields),
         secret=_text(fields, "signingSecret"),
         secret_param="signingSecret",  # noqa: S106 - the name of a field
@@ -107,7 +108,7 @@ def read_change(body: object) -> Change:
     if "url" in fields:
         read["url"] = _required(fields, "url")
     if "eventTypeFilters" in fields:
-        read["filters"] = _filters(fields, "eventTypeFilters")
+        read["filters"] = check_filters(fields["eventTypeFilters"], "eventTypeFilters")
     if "description" in fields:
         read["description"] = _description(fields)
     if "status" in fields:
@@ -181,8 +182,11 @@ def _description(fields: Mapping[str, Any]) -> str | None:
     return text
 
 
-def _filters(fields: Mapping[str, Any], name: str) -> tuple[str, ...]:
-    given = fields.get(name)
+def check_filters(given: object, name: str) -> tuple[str, ...]:
+    """Return filters of events, each once.
+
+    :raises InvalidInput: naming the first one that matches nothing
+    """
     if not isinstance(given, list) or not 0 < len(given) <= _MAX_FILTERS:
         raise InvalidInput(f"{name} is required: a list of 1 to {_MAX_FILTERS} types of events.", param=name)
     for number, each in enumerate(given):

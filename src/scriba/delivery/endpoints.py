@@ -90,8 +90,8 @@ class Endpoints:
             secret = draft.secret if draft.secret is not None else generate_secret()
             endpoint = self._new(org_id, draft, secret, now)
             connection.execute(insert(webhook_endpoints).values(_row(endpoint)))
-            follow_from_now(connection, endpoint.id, org_id)
             self._note(connection, "webhook.created", actor, None, endpoint)
+            follow_from_now(connection, endpoint.id, org_id)
             answer = _with_secret(endpoint, secret)
             if repeat is not None:
                 keep_answer(connection, repeat, answer, now)
@@ -134,14 +134,15 @@ class Endpoints:
             }
             after = msgspec.structs.replace(before, **given)
             if after.status == ACTIVE and before.status != ACTIVE:
-                after = msgspec.structs.replace(after, disabled_reason=None, failing=Failing())
-                follow_from_now(connection, after.id, org_id)
-            elif after.status != before.status:
+                after = msgspec.structs.replace(after, failing=Failing())
+            if after.status != before.status:
                 after = msgspec.structs.replace(after, disabled_reason=None)
             if after != before:
                 after = msgspec.structs.replace(after, updated_at=now)
                 self._store(connection, after)
                 self._note(connection, "webhook.updated", actor, before, after)
+            if after.status == ACTIVE and before.status != ACTIVE:
+                follow_from_now(connection, after.id, org_id)
         return after
 
     def delete(self, org_id: str, endpoint_id: str, *, actor: Actor) -> Endpoint:

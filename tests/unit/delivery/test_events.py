@@ -143,7 +143,8 @@ def test_a_change_takes_what_is_named_and_no_more() -> None:
     """Promise: null clears a description, and a field that is left out stays."""
     assert read_change({"description": None}).description is None
     assert read_change({}).description is msgspec.UNSET
-    for status in ("auto_disabled", "on", None, []):
+    others: list[object] = ["auto_disabled", "on", None, []]
+    for status in others:
         with pytest.raises(InvalidInput, match="active or disabled"):
             read_change({"status": status})
 
