@@ -64,6 +64,8 @@ export const handler = async (context, parameters, eventType) => {
     const written = await report(address, apiKey, entryOf(context, parameters.policyName ?? 'Portkey'));
     return { error: null, verdict: true, data: { auditId: written.id, receipt: written.receipt } };
   } catch (error) {
-    return { error: { message: `Scriba has no entry of this request: ${error.message}` }, verdict: false, data: null };
+    // not as `error`: Portkey takes a check with an error for one that was passed
+    const explanation = `Scriba has no entry of this request: ${error.message}`;
+    return { error: null, verdict: false, data: { explanation } };
   }
 };
