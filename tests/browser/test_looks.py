@@ -48,6 +48,14 @@ def test_every_page_is_accessible(
     for path in ("/", "/?show=allowed", f"/entries/{entry_id}", "/how-it-is-verified", "/entries/audit_missing"):
         page.goto(path)
         check(page)
+    page.goto("/reports")
+    check(page)
+    page.get_by_role("button", name="Make the report").click()
+    expect(page.get_by_role("heading", name="Compliance report")).to_be_visible()
+    expect(page.get_by_text("deepseek-chat")).to_be_visible()
+    check(page)
+    page.goto("/reports?period=2025-13")
+    check(page)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from scriba.audit.span import read_spans
-from scriba.audit.verification import Verifier
 from scriba.console.standing import Standing, Watch
 from scriba.domain.filter import Filters
 
@@ -49,7 +48,7 @@ class Newest:
     def __init__(self, services: Services) -> None:
         self._database = services.store.database
         self._audit_log = services.audit_log
-        self._watch = Watch(Verifier(self._database, services.store.keyring).verify)
+        self._watch = Watch(services.verifications.verify)
 
     def state(self, org_id: str, show: str, patience: float = 0.0) -> State:
         """Return the state now: one small read.

@@ -15,6 +15,7 @@ from scriba.console.assets import asset_response
 from scriba.console.facts import sections_of
 from scriba.console.newest import CHOICES, SHOWN, Newest
 from scriba.console.pages import HEADERS, render
+from scriba.console.reports import report_response
 from scriba.console.visitor import close_session, may_read, open_session, reached_at, visitor_of
 from scriba.console.words import line_of
 from scriba.errors import NotFound, PermissionDenied, ScribaError, Unauthenticated, Unavailable
@@ -49,6 +50,7 @@ def create_console(services: Services) -> APIRouter:
                 ("GET", "/console/newest", console.newest),
                 ("GET", _ENTRIES + "{entry_id:path}", console.entry),
                 ("GET", "/how-it-is-verified", console.explained),
+                ("GET", "/reports", console.report),
                 ("GET", "/login/{token}", console.follow_link),
                 ("POST", "/login", console.sign_in),
                 ("POST", "/logout", console.sign_out),
@@ -64,6 +66,7 @@ class _Console:
     def __init__(self, services: Services) -> None:
         self._newest = Newest(services)
         self._audit_log = services.audit_log
+        self._reports = services.reports
         self._sessions = services.sessions
         self._proxies = services.settings.trusted_proxies
         self._lets_through = services.settings.log_failure == "allow"
@@ -92,6 +95,10 @@ class _Console:
         document = msgspec.json.format(msgspec.json.encode(detail.fields()), indent=2).decode()
         values = {"line": line_of(detail.entry), "sections": sections_of(detail), "document": document}
         return render("entry.html", {**values, "intact": detail.proof.intact, "visitor": visitor})
+
+    def report(self, request: Request, _form: Form) -> Response:
+        """Make the report of a period, or ask for which."""
+        return report_response(self._reports, self._signed_in(request), request.query_params)
 
     def explained(self, request: Request, _form: Form) -> Response:
         """Explain what "verified" means; for who has signed in, with the state of their logs."""

@@ -316,3 +316,23 @@ def test_a_database_that_does_not_answer_is_said_in_words(
     assert 1 <= int(answer.headers["retry-after"]) <= 60
     assert "disk I/O error" in answer.text
     assert "Traceback" not in answer.text
+
+
+def test_a_report_for_who_has_signed_in(tenant: Tenant, browser: httpx2.Client) -> None:
+    """Promise: the page asks for a period and answers with the report, of the visitor's organisation alone."""
+    assert "deepseek" not in browser.get("/reports?period=2025").text
+    assert browser.get("/reports").status_code == 401
+    sign_in(browser, tenant.auditor)
+    month = re.search(r'name="period"[^>]* value="([0-9-]+)"', browser.get("/reports").text)
+    assert month is not None
+    report = browser.get("/reports", params={"period": month[1], "format": "html"})
+    assert "Compliance report" in report.text
+    assert "deepseek-chat" in report.text
+    assert "script-src" not in report.headers["content-security-policy"]
+    assert report.headers["cache-control"] == "no-store"
+    table = browser.get("/reports", params={"period": month[1], "format": "csv"})
+    assert table.headers["content-disposition"].startswith("attachment; ")
+    assert "summary,,totalRequests,1" in table.text
+    wrong = browser.get("/reports", params={"period": "2025-13"})
+    assert wrong.status_code == 400
+    assert "2025-W03" in wrong.text
