@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from scriba.audit.entry import EntryOutcome
+from scriba.audit.table import members_of, text_of_cell
 from scriba.audit.told import ToldEntry, read_entry
 from scriba.domain.nearest import did_you_mean
 from scriba.domain.record import Enforcement, Operation
-from scriba.domain.strict_json import load_json
 from scriba.domain.timestamp import format_timestamp
 from scriba.errors import InvalidInput
 
@@ -55,8 +55,6 @@ _NUMBERS: Final = frozenset({"policySlot", "policyVersion", "attempt", "seq"})
 _LISTS: Final = frozenset({"violationReasons", "violationCodes", "tags"})
 _FLAGS: Final = {"true": True, "false": False}
 _SHORT: Final = "violations"
-_BETWEEN: Final = "; "
-_FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
 def form_of(text: str) -> Form:
@@ -90,11 +88,11 @@ def read_cells(header: Sequence[str], cells: Sequence[str], form: Form) -> ToldE
         raise InvalidInput(f"The line has {len(cells)} cells and the header {len(header)}.")
     document: dict[str, object] = {"policyId": NOT_TOLD_ID}
     for column, cell in zip(header, cells, strict=True):
-        text = _undefused(cell) if form is Form.SCRIBA else cell
+        text = text_of_cell(cell) if form is Form.SCRIBA else cell
         if not text or column in _OUTCOME_COLUMNS:
             continue
         if column == _SHORT:
-            document.setdefault("violationReasons", text.split(_BETWEEN))
+            document.setdefault("violationReasons", text.split("; "))
         else:
             name = _COLUMNS[column]
             document[name] = _cell_value(name, text)
@@ -116,20 +114,13 @@ def check_header(header: Sequence[str]) -> None:
             raise InvalidInput(f"The column {column!r} occurs twice.", param=column)
 
 
-def _undefused(cell: str) -> str:
-    """Take away the apostrophe that our export puts before what a spreadsheet would run as a formula."""
-    bare = cell.lstrip("'")
-    return cell[1:] if bare != cell and bare.startswith(_FORMULA_STARTS) else cell
-
-
 def _cell_value(name: str, text: str) -> object:
     if name in _NUMBERS and text.isascii() and text.isdigit():
         return int(text)
     if name == "allowed":
         return _FLAGS.get(text, text)
     if name in _LISTS:
-        # Our export joins the members, unless that could not be undone: then it writes them as JSON.
-        return load_json(text, f"The column {name}", name) if text.startswith("[") else text.split(_BETWEEN)
+        return members_of(text)
     return text
 
 

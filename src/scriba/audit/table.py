@@ -15,7 +15,16 @@ from scriba.policy.reasons import short_reasons
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-__all__ = ["COLUMN_NAMES", "DEFAULT_COLUMNS", "OUTCOME_COLUMNS", "csv_cell", "csv_chunks", "parse_columns"]
+__all__ = [
+    "COLUMN_NAMES",
+    "DEFAULT_COLUMNS",
+    "OUTCOME_COLUMNS",
+    "csv_cell",
+    "csv_chunks",
+    "members_of",
+    "parse_columns",
+    "text_of_cell",
+]
 
 DEFAULT_COLUMNS: Final = (
     "id",
@@ -93,7 +102,7 @@ def _line(entry: Entry, readers: Sequence[tuple[Callable[[Entry], object], bool]
 def csv_cell(value: object, *, always_quoted: bool = False) -> str:
     """Write one cell, so that a spreadsheet takes it for text."""
     text = value if isinstance(value, str) else _text(value)
-    if text.startswith(_FORMULA_STARTS):
+    if _needs_apostrophe(text):
         text = f"'{text}"  # a spreadsheet would run what somebody named a model
     if _QUOTED.search(text) or (always_quoted and text):
         return '"' + text.replace('"', '""') + '"'
@@ -104,5 +113,35 @@ def _text(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, tuple):
-        return _SEPARATOR.join(value)
+        return _joined(value)
     return "" if value is None else str(value)
+
+
+def _joined(members: Sequence[str]) -> str:
+    """Join the members of a list, or write them as JSON if nobody could tell them apart then."""
+    if any(_SEPARATOR in member for member in members) or (members and members[0].startswith("[")):
+        return msgspec.json.encode(members).decode()
+    return _SEPARATOR.join(members)
+
+
+def _needs_apostrophe(text: str) -> bool:
+    """Whether a text runs as a formula, or could be taken for one with its apostrophe."""
+    return text.startswith(_FORMULA_STARTS) or (text[:1] == "'" and text.lstrip("'").startswith(_FORMULA_STARTS))
+
+
+def text_of_cell(cell: str) -> str:
+    """Return the text that `csv_cell` has written, quotes being gone already."""
+    return cell[1:] if cell[:1] == "'" and _needs_apostrophe(cell) else cell
+
+
+def members_of(text: str) -> list[str]:
+    """Return the members of a list from the text in its cell.
+
+    :raises InvalidInput: it is JSON, and not a list of texts
+    """
+    if not text.startswith("["):
+        return text.split(_SEPARATOR)
+    try:
+        return msgspec.json.decode(text, type=list[str])
+    except msgspec.MsgspecError:
+        raise InvalidInput("A list is JSON, or its members joined by a semicolon and a space.") from None

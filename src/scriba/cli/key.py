@@ -36,7 +36,7 @@ def key() -> None:
     "--role",
     type=click.Choice([role.value for role in Role]),
     required=True,
-    help="app calls LLMs, auditor reads, admin does all in its organisation; ingest has no use yet.",
+    help="app calls LLMs, ingest reports decisions, auditor reads, admin does all in its organisation.",
 )
 @click.option("--name", default="", help="What the key is for.")
 @click.option("--policy-slot", type=click.IntRange(1, 12), metavar="1-12", help="The policy that its requests get.")
