@@ -7,6 +7,8 @@ import gc
 import logging
 from typing import TYPE_CHECKING, Final
 
+from msgspec.structs import astuple
+
 from scriba.access_failures import FLUSH_SECONDS, AccessFailures
 from scriba.access_lines import AccessLines
 from scriba.api.app import create_api
@@ -17,6 +19,7 @@ from scriba.audit.schedule import Housekeeping
 from scriba.audit.watch import LogWatch
 from scriba.auth import Authenticator, Sessions
 from scriba.console import create_console
+from scriba.delivery.backlog import read_lag
 from scriba.delivery.webhooks import Webhooks
 from scriba.errors import ScribaError
 from scriba.gateway.configured import Configured, configure, read_settings
@@ -26,6 +29,7 @@ from scriba.gateway.routes import is_of_gateway
 from scriba.gateway.sandbox import Sandbox
 from scriba.gateway.upstream import HttpUpstreams
 from scriba.log_output import pass_over_cuts, set_up
+from scriba.metrics import Lag
 from scriba.policy.catalogue import load_catalogue
 from scriba.policy.document import canonical_json
 from scriba.policy.engine import DecisionPoint
@@ -128,6 +132,7 @@ class Application:
             sandbox=Sandbox(),
         )
         self._dispatcher = services.webhooks.dispatcher()
+        self.api.state.collectors = (Lag(lambda: astuple(read_lag(services.store.database))),)
         self._signing: asyncio.Task[None] | None = None
         self._flushing: asyncio.Task[None] | None = None
 

@@ -21,6 +21,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 import scriba
+from scriba.errors import Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -165,17 +166,19 @@ def note_verification(*, is_intact: bool) -> None:
 class Lag:
     """How far deliveries are behind, asked of the database at each scrape.
 
-    :param read: returns how many deliveries wait, and since when the oldest does (seconds since 1970; None: none)
+    :param read: returns how many deliveries wait, and for how many seconds the oldest does
     """
 
-    def __init__(self, read: Callable[[], tuple[int, float | None]]) -> None:
+    def __init__(self, read: Callable[[], tuple[int, float]]) -> None:
         self._read = read
 
     def collect(self) -> Iterable[Metric]:
-        """Read the two figures."""
-        waiting, oldest = self._read()
+        """Read the two figures. Without the database there are none; the others are told all the same."""
+        try:
+            waiting, age = self._read()
+        except Unavailable:
+            return
         yield GaugeMetricFamily("scriba_deliveries_pending", "Deliveries to webhooks that wait.", waiting)
-        age = 0.0 if oldest is None else max(0.0, time.time() - oldest)
         yield GaugeMetricFamily("scriba_deliveries_oldest_pending_seconds", "Age of the oldest of them.", age)
 
 

@@ -94,7 +94,7 @@ def test_who_may_read_the_metrics(tmp_path: Path, peer: tuple[str, int], headers
 
 def test_every_metric_is_documented() -> None:
     """The table in docs/observability.md and the program name the same figures, each with type and labels."""
-    text = metrics.exposition((metrics.Lag(lambda: (0, None)),)).decode()
+    text = metrics.exposition((metrics.Lag(lambda: (0, 0.0)),)).decode()
     found = dict(re.findall(r"^# TYPE (scriba_\w+) (\w+)$", text, re.MULTILINE))
     rows = re.findall(r"^\| `(scriba_\w+)` \| (\w+) \|", (ROOT / "docs" / "observability.md").read_text(), re.MULTILINE)
     assert dict(rows) == {name: kind for name, kind in found.items() if not name.endswith("_created")}
@@ -107,3 +107,14 @@ def test_no_organisation_is_named(api: Api) -> None:
     text = metrics.exposition().decode()
     assert tenant.id not in text
     assert set(re.findall(r'(\w+)="', text)) <= LABELS
+
+
+def test_figures_without_a_database() -> None:
+    """What is counted in memory is told also while the database does not answer."""
+
+    def unreachable() -> tuple[int, float]:
+        raise StoreUnreachable("The database cannot be used.")
+
+    text = metrics.exposition((metrics.Lag(unreachable),)).decode()
+    assert "scriba_requests_in_flight" in text
+    assert "scriba_deliveries_pending" not in text
