@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from scriba.audit.kept import shortness
 from scriba.audit.span import read_spans
 from scriba.console.standing import Standing, Watch
 from scriba.domain.filter import Filters
@@ -48,6 +49,7 @@ class Newest:
     def __init__(self, services: Services) -> None:
         self._database = services.store.database
         self._audit_log = services.audit_log
+        self._control = services.control
         self._watch = Watch(services.verifications.verify)
 
     def state(self, org_id: str, show: str, patience: float = 0.0) -> State:
@@ -58,6 +60,11 @@ class Newest:
         with self._database.read() as connection:
             sizes = tuple(span.size for span in read_spans(connection, org_id))
         return State(show, sizes, self._watch.standing(org_id, sum(sizes), patience))
+
+    def notice(self, org_id: str) -> str | None:
+        """Return what people should know about how long entries are kept, if that is short."""
+        organisation = self._control.state.organisations.get(org_id)
+        return None if organisation is None else shortness(organisation.retention)
 
     def entries(self, org_id: str, state: State) -> tuple[Sequence[Entry], bool]:
         """Return the newest entries, newest first, and whether there are more than fit on the page."""

@@ -53,7 +53,16 @@ class Standing(NamedTuple):
     @property
     def records(self) -> int:
         """How many records were read."""
-        return sum(log.records for log in self.logs.values())
+        return sum(log.records - log.purged for log in self.logs.values())
+
+    @property
+    def purged(self) -> tuple[str, ...]:
+        """What is no longer there and need not be, in sentences that name the log."""
+        return tuple(
+            f"The first {log.purged:,} records of {name} were purged, as the retention allowed."
+            for name, log in self.logs.items()
+            if log.purged and log.ok
+        )
 
     @property
     def checked(self) -> str:

@@ -104,7 +104,11 @@ class _Console:
         """Explain what "verified" means; for who has signed in, with the state of their logs."""
         visitor = self._visitor(request)
         state = self._newest.state(visitor.principal.org_id, "", _PATIENCE_SECONDS) if visitor else None
-        values = {"standing": state.standing if state else None, "lets_through": self._lets_through}
+        values = {
+            "standing": state.standing if state else None,
+            "notice": self._newest.notice(visitor.principal.org_id) if visitor else None,
+            "lets_through": self._lets_through,
+        }
         return render("explained.html", {**values, "visitor": visitor})
 
     def follow_link(self, request: Request, _form: Form) -> Response:
