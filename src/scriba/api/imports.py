@@ -50,7 +50,8 @@ async def _read_source(request: Request) -> bytes:
     "/governance/imports",
     response_class=Response,
     status_code=HTTPStatus.CREATED,
-    responses=answers(Imported, "How many entries were imported, and which were not.", status=HTTPStatus.CREATED),
+    responses=answers(Imported, "How many entries were imported, and which were not.", status=HTTPStatus.CREATED)
+    | answers(Imported, "None was imported; each refusal says why."),
     openapi_extra=accepts(list[ToldEntry], also=sorted({*LINES, _CSV})),
 )
 def import_entries(

@@ -63,7 +63,8 @@ async def _read_entries(request: Request) -> bytes:
     "/governance/audit-logs",
     response_class=Response,
     status_code=HTTPStatus.CREATED,
-    responses=answers(Entered | _Batch, "Where each entry stands, with its receipt.", status=HTTPStatus.CREATED),
+    responses=answers(Entered | _Batch, "Where each entry stands, with its receipt.", status=HTTPStatus.CREATED)
+    | answers(_Batch, "With `partial`: no entry was good; each refusal says why."),
     openapi_extra=accepts(ToldEntry | list[ToldEntry], also=sorted(LINES)),
 )
 def report_entries(
