@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 from tests.ageing import Clock, decide, live
 from tests.stores import OpenStore
 
+from scriba.audit.archive import write_archive
 from scriba.audit.purged import PURGED
 from scriba.audit.query import AuditLog
 from scriba.audit.retention import Retention
@@ -46,9 +47,6 @@ class Faults:
         self._kind = kind
         self._number = number
         write = store.store.database.write
-        from scriba.audit import retention
-
-        archive = retention.write_archive
 
         @contextmanager
         def writing() -> Iterator[Any]:
@@ -61,10 +59,10 @@ class Faults:
             with self._around():
                 if self._is_broken() and self._kind == "fails":
                     raise StoreUnreachable("The disk is full.")
-                return archive(*arguments)
+                return write_archive(*arguments)
 
         monkeypatch.setattr(store.store.database, "write", writing)
-        monkeypatch.setattr(retention, "write_archive", archiving)
+        monkeypatch.setattr("scriba.audit.retention.write_archive", archiving)
 
     @contextmanager
     def _around(self) -> Iterator[None]:

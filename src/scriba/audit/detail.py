@@ -69,6 +69,7 @@ def _detail(row: Row[Any], outcome: EntryOutcome | None, span: Span, org_id: str
             leaf_hash=base64.b64encode(stored.leaf_hash).decode(),
             timestamp=format_timestamp(stored.log_time),
             tree_size=span.size,
+            first_seq=span.first_seq,
         ),
     )
 

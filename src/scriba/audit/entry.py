@@ -92,7 +92,8 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     `status` is `appended`: the entry is durable in the log named `origin`, as its record `seq`. `intact` says
     whether the stored entry still has the hash that was logged, `leafHash` (Base64, as in the receipt that its
-    caller was given). `timestamp` is when it was logged and `treeSize` how many records the log has by now.
+    caller was given). `timestamp` is when it was logged and `treeSize` how many records the log has by now; those
+    before `firstSeq` were purged.
     """
 
     status: str
@@ -102,6 +103,7 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     leaf_hash: str
     timestamp: str
     tree_size: int
+    first_seq: int = 0
 
 
 class Detail(msgspec.Struct, frozen=True, kw_only=True):

@@ -23,7 +23,7 @@ def later(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return days
 
 
-def fill(scriba: Scriba, count: int) -> None:
+def fill(count: int) -> None:
     """Log decisions for `acme`, as another process."""
     from tests.stores import a_decision
 
@@ -31,7 +31,6 @@ def fill(scriba: Scriba, count: int) -> None:
     from scriba.storage.hot import pending
     from scriba.storage.model import LogId, LogName
 
-    assert scriba
     with open_existing(None) as opened:
         org_id = opened.control.find_organisation("acme").id
         log = LogId(org_id, LogName.REQUESTS)
@@ -42,7 +41,7 @@ def fill(scriba: Scriba, count: int) -> None:
 def test_a_purge_and_its_rehearsal(scriba: Scriba, acme: str, later: list[float]) -> None:
     """Promise: --dry-run says what goes and touches nothing; the purge does it, and verification calls it purged."""
     assert acme
-    fill(scriba, 3)
+    fill(3)
     later[0] = 1
     assert "nothing to purge" in scriba("purge", "--org", "acme", "--log", "requests").out
     later[0] = 9
@@ -65,7 +64,7 @@ def test_a_purge_and_its_rehearsal(scriba: Scriba, acme: str, later: list[float]
 def test_a_hold_is_named(scriba: Scriba, acme: str, later: list[float]) -> None:
     """Promise: whoever purges hears which hold prevents it; released, it is in the list and prevents nothing."""
     assert acme
-    fill(scriba, 1)
+    fill(1)
     later[0] = 1
     scriba("purge")
     later[0] = 9
