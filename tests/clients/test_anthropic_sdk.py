@@ -201,7 +201,12 @@ def test_nothing_brings_in_another_model(
 def test_tools_of_the_callers_own_pass(client: anthropic.Anthropic, provider: Provider) -> None:
     """A function that the caller runs is the caller's affair, and its body stays as it was."""
     schema: dict[str, object] = {"type": "object", "properties": {"model": {"type": "string"}}}
+    words: Any = [{"type": "text", "text": "The definition of “tool”, with all its \\u0041?"}]
     client.messages.create(
-        model=MODEL, max_tokens=100, messages=SAID, tools=[{"name": "look_up", "input_schema": schema}]
+        model=MODEL,
+        max_tokens=100,
+        messages=[{"role": "user", "content": words}],
+        tools=[{"name": "look_up", "input_schema": schema}],
     )
+    assert provider.received[0].json["messages"][0]["content"] == words
     assert provider.received[0].json["tools"] == [{"name": "look_up", "input_schema": schema}]

@@ -13,7 +13,7 @@ import msgspec
 from scriba.domain.record import Operation
 from scriba.gateway.openai import MCP, OTHER_MODELS, Count
 from scriba.gateway.route import Route
-from scriba.gateway.tools import check_tools
+from scriba.gateway.tools import TOOL_NAMES, check_tool, check_tools
 from scriba.gateway.usage import Usage
 
 if TYPE_CHECKING:
@@ -24,6 +24,9 @@ __all__ = ["COUNT_TOKENS", "DEFAULT_VERSION", "MESSAGES", "check_body", "encode_
 
 DEFAULT_VERSION: Final = "2023-06-01"
 """Sent as `anthropic-version` for callers that name none: the one that every provider of this dialect takes."""
+
+_TOOLS: Final = {"mcp": MCP}
+_CONTENT: Final = "messages.content"
 
 _TYPES: Final[dict[int, str]] = {
     HTTPStatus.UNAUTHORIZED: "authentication_error",
@@ -92,12 +95,33 @@ def encode_event(problem: Problem) -> bytes:
 
 
 def check_body(body: Body) -> None:
-    """Refuse tools that are other models, such as an advisor, and those of other servers.
+    """Refuse tools that are other models, such as an advisor, and those of other servers; messages may bring tools too.
 
     :raises InvalidInput: naming the place
     """
     if "tools" in body:
-        check_tools(body, {"mcp": MCP})
+        check_tools(body, _TOOLS)
+    # Messages can be long and many. A name can be spelled as it is or with escapes, and in no other way.
+    if b"definition" in body.raw.lower() or b"\\u00" in body.raw:
+        _check_messages(body)
+
+
+def _check_messages(body: Body) -> None:
+    for message in body.objects("messages", ("content",), "messages"):
+        if message.begins_with("content", b"["):
+            for block in message.objects("content", ("tool", "tool_changes"), _CONTENT):
+                _check_change(block)
+                for change in block.objects("tool_changes", ("tool",), _CONTENT):
+                    _check_change(change)
+
+
+def _check_change(change: Body) -> None:
+    """Look at a tool that a block of a message defines."""
+    if not change.is_set("tool"):
+        return
+    tool = change.object("tool", ("definition",), _CONTENT)
+    if tool.is_set("definition"):
+        check_tool(tool.object("definition", TOOL_NAMES, _CONTENT), _TOOLS, _CONTENT)
 
 
 MESSAGES: Final = Route(

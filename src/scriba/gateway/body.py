@@ -91,9 +91,20 @@ class Body:
             raise InvalidInput(f"`{at}` must be a list of objects.", param=at) from None
         for item in items:
             try:
-                yield parse_body(bytes(item), names)
+                read = parse_body(bytes(item), names)
             except InvalidInput as error:
                 raise InvalidInput(f"In `{at}`: {error}", param=at) from None
+            yield read
+
+    def object(self, name: str, names: Iterable[str], at: str) -> Body:
+        """Return a top-level object, read as strictly as a body.
+
+        :raises InvalidInput: it is none, or at fault
+        """
+        try:
+            return parse_body(bytes(self._fields.get(name, b"{}")), names)
+        except InvalidInput as error:
+            raise InvalidInput(f"In `{at}`: {error}", param=at) from None
 
     def begins_with(self, name: str, start: bytes) -> bool:
         """Whether the JSON text of a top-level field begins so."""
