@@ -205,6 +205,10 @@ def receiving(*secrets: str) -> Iterator[Receiver]:
         ready.set()
         await done.wait()
         await runner.cleanup()
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
 
     def run() -> None:
         loop.run_until_complete(serve())

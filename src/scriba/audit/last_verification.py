@@ -17,6 +17,7 @@ from sqlalchemy import bindparam, select, text
 
 from scriba.audit.verification import Verifier
 from scriba.errors import StoreUnreachable
+from scriba.metrics import note_verification
 from scriba.storage.tables import logs, verifications
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ class Verifications:
         Somebody who watches a log does so every second: unless something is found, one result a minute is kept.
         """
         results = self._verifier.verify(org_id)
+        note_verification(is_intact=all(result.ok for result in results.values()))
         is_due = time.monotonic() >= self._due.get(org_id, 0.0)
         if is_due or not all(result.ok for result in results.values()):
             with suppress(StoreUnreachable):  # what was found is told all the same
@@ -83,6 +85,7 @@ class Verifications:
         """Verify them if no more than `most` records have to be read for it, as `Verifier.verify_newer` does."""
         results = self._verifier.verify_newer(org_id, most)
         if results is not None:
+            note_verification(is_intact=all(result.ok for result in results.values()))
             self.keep(org_id, results)
 
     def keep(self, org_id: str, results: Mapping[str, Verification]) -> None:
