@@ -11,7 +11,7 @@ import pytest
 from tests.docs.reading import ROOT, code_blocks
 
 from scriba.settings import DEFAULTS, load_settings
-from scriba.settings.loading import _General
+from scriba.settings.loading import _General, _Webhooks
 from scriba.settings.providers import ProviderTable
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ CONFIGURATION = ROOT / "docs" / "configuration.md"
 LINES = DEFAULTS.read_text(encoding="utf-8").splitlines()
 GENERAL = _General.__struct_fields__
 OF_PROVIDERS = ProviderTable.__struct_fields__
+OF_WEBHOOKS = _Webhooks.__struct_fields__
 
 
 def is_explained(number: int, marker: str) -> bool:
@@ -63,7 +64,8 @@ def test_the_example_of_a_provider_can_be_uncommented(tmp_path: Path, monkeypatc
 def test_the_defaults_file_holds_nothing_else() -> None:
     """Every line of it is loaded."""
     loaded = tomllib.loads("\n".join(LINES))
-    assert set(loaded) == {*GENERAL, "providers"}
+    assert set(loaded) == {*GENERAL, "providers", "webhooks"}
+    assert set(loaded["webhooks"]) == set(OF_WEBHOOKS)
     assert loaded["providers"] == {"sandbox": {"enabled": False}}
 
 
@@ -83,6 +85,15 @@ def test_every_setting_of_a_provider_is_in_the_documentation(name: str) -> None:
     """In the table of those settings."""
     table = CONFIGURATION.read_text("utf-8").partition("## Providers")[2]
     assert any(line.startswith("| ") and f"`{name}`" in line for line in table.splitlines())
+
+
+@pytest.mark.parametrize("name", OF_WEBHOOKS)
+def test_every_setting_of_webhooks_is_explained(name: str) -> None:
+    """In the defaults file, and in the documentation with its variable."""
+    (number,) = (number for number, line in enumerate(LINES) if line.startswith(f"{name} = "))
+    assert is_explained(number, "#")
+    table = CONFIGURATION.read_text("utf-8").partition("## Webhooks")[2]
+    assert f"| `{name}` | `SCRIBA_WEBHOOKS__{name.upper()}` |" in table
 
 
 def test_the_examples_are_settings_that_scriba_takes(tmp_path: Path) -> None:

@@ -67,7 +67,11 @@ def test_a_named_file_must_be_there(tmp_path: Path) -> None:
     ("text", "param", "says"),
     [
         ("prt = 1", "prt", ["`prt` in scriba.toml is not a setting", "Did you mean port?"]),
-        ("[webhooks]\nallow_http = true", "webhooks", ["`webhooks`", "Known are:"]),
+        ("[sinks]\nname = true", "sinks", ["`sinks`", "Known are:"]),
+        ("[webhooks]\nallow_htp = true", "webhooks.allow_htp", ["`webhooks.allow_htp`", "Did you mean allow_http?"]),
+        ('[webhooks]\nallowed_networks = ["x"]', "webhooks.allowed_networks", ["must list addresses or networks"]),
+        ("[webhooks]\nallowed_ports = [0]", "webhooks.allowed_ports", ["is not valid"]),
+        ("webhooks = 1", "webhooks", ["must be a table"]),
         ('port = "2728"', "port", ["`port` in scriba.toml", "expected a whole number, got text"]),
         ("port = 65536", "port", ["`port`", "<= 65535"]),
         ("workers = 0", "workers", ["`workers`", ">= 1"]),
