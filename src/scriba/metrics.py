@@ -2,7 +2,7 @@
 
 No label names an organisation or holds a caller's words: labels are operations, decisions, causes, and the providers
 that are configured here. With several worker processes the values live in files of a common folder
-(PROMETHEUS_MULTIPROC_DIR, set by `scriba.server` before a worker starts), and whichever process is asked adds them up.
+(named by `scriba.server` before a worker starts), and whichever process is asked adds them up.
 
 Names: https://prometheus.io/docs/practices/naming/
 """
@@ -13,7 +13,6 @@ import os
 import platform
 import time
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
@@ -22,16 +21,17 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 
 import scriba
 from scriba.errors import Unavailable
+from scriba.settings.passing import metrics_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+    from pathlib import Path
 
     from prometheus_client.metrics_core import Metric
     from prometheus_client.registry import Collector
 
 __all__ = [
     "CONTENT_TYPE",
-    "FOLDER_VARIABLE",
     "Decided",
     "Lag",
     "count_decision",
@@ -45,9 +45,6 @@ __all__ = [
     "measure_upstream_head",
     "note_verification",
 ]
-
-FOLDER_VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
-"""Where worker processes keep their values; read by the library when it is first imported."""
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -196,11 +193,11 @@ def exposition(further: Sequence[Collector] = ()) -> bytes:
 
     :param further: what is read only now
     """
-    folder = os.environ.get(FOLDER_VARIABLE)
+    folder = metrics_folder()
     registry = CollectorRegistry(auto_describe=False)
-    if folder:
-        _forget_dead_workers(Path(folder))
-        MultiProcessCollector(registry, folder)  # type: ignore[no-untyped-call]  # the library's own
+    if folder is not None:
+        _forget_dead_workers(folder)
+        MultiProcessCollector(registry, str(folder))  # type: ignore[no-untyped-call]  # the library's own
     else:
         registry.register(_registry)
         ProcessCollector(registry=registry)

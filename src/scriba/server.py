@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import os
 import signal
 import socket
 import sys
@@ -25,8 +24,8 @@ from scriba.errors import SettingsError
 from scriba.first_start import DEMO, make_default, make_demo
 from scriba.greeting import greeting
 from scriba.log_output import pass_over_cuts, set_up
-from scriba.metrics import FOLDER_VARIABLE
 from scriba.settings import ProviderSettings, pass_on
+from scriba.settings.passing import pass_metrics_folder
 from scriba.tls import check_tls, password_of, unverified
 
 if TYPE_CHECKING:
@@ -135,7 +134,7 @@ def _serve_by_workers(settings: Settings, listener: socket.socket, announce: Cal
     has_tls = settings.tls_cert_file is not None
     threading.Thread(target=_announce_when_ready, args=(listener, announce, has_tls), daemon=True).start()
     with tempfile.TemporaryDirectory(prefix="scriba-metrics-") as folder:
-        os.environ[FOLDER_VARIABLE] = folder
+        pass_metrics_folder(folder)
         Multiprocess(_config("scriba.bootstrap:create_app", settings), sockets=[listener]).run()
 
 

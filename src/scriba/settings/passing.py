@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 from scriba.settings.sources import CONFIG_VARIABLE
 
@@ -12,7 +13,10 @@ if TYPE_CHECKING:
 
     from scriba.settings.model import Settings
 
-__all__ = ["pass_on"]
+__all__ = ["metrics_folder", "pass_metrics_folder", "pass_on"]
+
+_METRICS_FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"
+"""Where worker processes keep what they count; Prometheus' library reads it when it is first imported."""
 
 
 def pass_on(settings: Settings, *, sandbox: bool, environ: MutableMapping[str, str] = os.environ) -> None:
@@ -29,3 +33,14 @@ def pass_on(settings: Settings, *, sandbox: bool, environ: MutableMapping[str, s
         environ[f"SCRIBA_{name.upper()}"] = str(getattr(settings, name) or "")
     if sandbox:
         environ["SCRIBA_PROVIDERS__SANDBOX__ENABLED"] = "true"
+
+
+def pass_metrics_folder(folder: str) -> None:
+    """Let the workers that are started from here on count in this folder together."""
+    os.environ[_METRICS_FOLDER] = folder
+
+
+def metrics_folder() -> Path | None:
+    """Return the folder that this process counts in together with others; None if it counts alone."""
+    folder = os.environ.get(_METRICS_FOLDER)
+    return Path(folder) if folder else None
