@@ -12,9 +12,11 @@ from tests.wildcards import HOSTILE, matches_wildcards
 
 from scriba.audit.entry import Position
 from scriba.audit.query import AuditLog
+from scriba.domain.address import address_bytes, parse_network
 from scriba.domain.filter import Filters
-from scriba.domain.record import Decision, Enforcement, Mark, Outcome
+from scriba.domain.record import Decision, Enforcement, Hidden, Mark, Outcome
 from scriba.domain.timestamp import format_timestamp
+from scriba.policy.reasons import Code, long_reason, short_reasons
 from scriba.storage.hot import pending
 from scriba.storage.model import COMMAND_LINE, LogId, LogName
 
@@ -23,7 +25,9 @@ if TYPE_CHECKING:
 
     from tests.stores import PostgresServer
 
+    from scriba.audit.tail import Places
     from scriba.domain.record import Record
+    from scriba.domain.window import Order
 
 NAMES = HOSTILE.filter(bool)
 MOMENTS = st.integers(-1, 2)
@@ -31,6 +35,19 @@ MOMENTS = st.integers(-1, 2)
 
 NOW = 1_736_467_200_000_000
 _some_names = NAMES | st.sampled_from(["gpt-4o", "GPT-4O", "gpt_4o", "gpt-4*", "*"])
+_labels = NAMES | st.sampled_from(["a", "b", "a,b", '"', '","', '"a"', "[", "a\\", '["a"]', '{"a":1}', "\u202ea", "💩"])
+_reasons = NAMES | st.sampled_from(
+    [long_reason(code, provider="de'ep%", model="m*", creator="c", tier="t") for code in Code]
+)
+_parts = NAMES | st.sampled_from(
+    ["China-based", "Minimum trust tier", "blocklist", "'", "%", "*", "BAA", "Provider", ","]
+)
+_addresses = st.sampled_from(
+    ["", "unknown", "10.0.0.1", "10.0.1.1", "::ffff:10.0.0.1", "2001:db8::1", "2001:DB8::1", "::1", "255.255.255.255"]
+)
+_networks = st.sampled_from(
+    ["10.0.0.1", "10.0.0.0/24", "10.0.0.0/8", "::ffff:10.0.0.0/120", "::/0", "0.0.0.0/0", "2001:db8::/32", "::1"]
+)
 
 
 class Known(NamedTuple):
@@ -51,6 +68,16 @@ def decisions(draw: st.DrawFn) -> dict[str, Any]:
         "requested_provider": draw(_some_names | st.just("")),
         "allowed": allowed,
         "enforcement": draw(st.sampled_from(list(Enforcement))),
+        "policy_slot": draw(st.none() | st.integers(1, 3)),
+        "request_id": draw(st.sampled_from(["req_1", "req_2"])),
+        "violation_reasons": tuple(draw(st.lists(_reasons, max_size=2))),
+        "source": draw(st.sampled_from(["gateway", "ingest", "evaluate"])),
+        "hidden": Hidden(
+            api_key_id=draw(st.sampled_from(["", "key_1", "key_2"])),
+            ip_address=draw(_addresses),
+            user=draw(_some_names | st.just("")),
+            tags=tuple(dict.fromkeys(draw(st.lists(_labels, max_size=3)))),
+        ),
     }
 
 
@@ -69,7 +96,20 @@ def filters(draw: st.DrawFn, drawn: list[dict[str, Any]], now: int) -> Filters:
     models = values("model")
     cuts = draw(st.lists(st.tuples(st.integers(0, 12), st.integers(0, 12)), max_size=len(models)))
     wild = tuple(model[:left] + "*" + model[left + width :] for model, (left, width) in zip(models, cuts, strict=False))
+
+    def some(strategy: st.SearchStrategy[Any]) -> tuple[Any, ...]:
+        """Draw values for a filter that is left out most of the time."""
+        return () if draw(st.integers(0, 5)) else tuple(draw(st.lists(strategy, min_size=1, max_size=2, unique=True)))
+
     return Filters(
+        policy_slots=some(st.integers(1, 4)),
+        api_key_ids=some(st.sampled_from(["key_1", "key_2"])),
+        request_ids=some(st.sampled_from(["req_1", "req_2"])),
+        networks=tuple(part for text in some(_networks) for part in parse_network(text, "ipAddress")),
+        violations=some(_parts),
+        users=some(st.sampled_from([user for fields in drawn if (user := fields["hidden"].user)] or ["nobody"])),
+        tags=some(_labels),
+        sources=some(st.sampled_from(["gateway", "ingest", "evaluate", "import"])),
         policy_ids=values("policy_id"),
         providers=values(draw(st.sampled_from(["provider", "requested_provider"]))),
         models=models[len(wild) :] + wild,
@@ -82,7 +122,9 @@ def filters(draw: st.DrawFn, drawn: list[dict[str, Any]], now: int) -> Filters:
 
 def plainly_matches(known: Known, wanted: Filters) -> bool:
     """Say what the filters mean, one by one."""
-    decision, time = known.decision, known.position.timestamp
+    decision, time, hidden = known.decision, known.position.timestamp, known.decision.hidden
+    texts = [text for reason in decision.violation_reasons for text in (reason, *short_reasons([reason]))]
+    address = address_bytes(hidden.ip_address)
     return all(
         (
             not wanted.policy_ids or decision.policy_id in wanted.policy_ids,
@@ -90,6 +132,14 @@ def plainly_matches(known: Known, wanted: Filters) -> bool:
             not wanted.models or any(matches_wildcards(decision.model, model) for model in wanted.models),
             wanted.allowed is None or decision.allowed == wanted.allowed,
             not wanted.enforcements or decision.enforcement in wanted.enforcements,
+            not wanted.policy_slots or decision.policy_slot in wanted.policy_slots,
+            not wanted.api_key_ids or hidden.api_key_id in wanted.api_key_ids,
+            not wanted.request_ids or decision.request_id in wanted.request_ids,
+            not wanted.networks or (address is not None and any(a <= address <= b for a, b in wanted.networks)),
+            not wanted.violations or any(part in text for part in wanted.violations for text in texts),
+            not wanted.users or hidden.user in wanted.users,
+            not wanted.tags or not set(wanted.tags).isdisjoint(hidden.tags),
+            not wanted.sources or decision.source in wanted.sources,
             wanted.start is None or time >= wanted.start,
             wanted.end is None or time < wanted.end,
         )
@@ -119,7 +169,7 @@ def write(opened: OpenStore, org_id: str, live: list[Any], imported: list[tuple[
     known += append(
         opened,
         LogId(org_id, LogName.IMPORTS),
-        [a_decision(org_id, source="import", timestamp=now + moment, **fields) for moment, fields in imported],
+        [a_decision(org_id, **fields | {"source": "import", "timestamp": now + moment}) for moment, fields in imported],
     )
     return sorted(known, key=lambda each: each.position, reverse=True)
 
@@ -147,10 +197,54 @@ def check(opened: OpenStore, data: st.DataObject) -> None:
     export = audit_log.export(org_id, wanted, offset)
     exported = [entry.id for chunk in export.chunks for entry in chunk]
     assert exported == [each.decision.id for each in expected[offset:]]
+    check_tail(opened, org_id, wanted, expected, limit)
     if known:
         after = data.draw(st.sampled_from([each.position for each in known]))
         newer = [each.position for each in expected if each.position > after][:limit]
         assert [entry.position for entry in audit_log.newest(org_id, after, limit, wanted)] == newer
+    check_cursors(opened, org_id, wanted, expected, data)  # last: more arrives meanwhile
+
+
+def check_cursors(opened: OpenStore, org_id: str, wanted: Filters, expected: list[Known], data: st.DataObject) -> None:
+    """Go through the list page by page, by cursor, while more arrives: each entry that was there comes once."""
+    order: Order = data.draw(st.sampled_from(["desc", "asc"]))
+    limit = data.draw(st.integers(1, 3))
+    audit_log = AuditLog(opened.store.database)
+    seen, cursor = [], None
+    while True:
+        page = audit_log.list(org_id, wanted, limit, order=order, cursor=cursor)
+        seen += [entry.position for entry in page.entries]
+        if (cursor := page.next_cursor) is None:
+            break
+        # Later than whatever a list of newest first still has to come to. A few only: the other order would never end.
+        if len(seen) <= 3 * limit:
+            append(opened, LogId(org_id, LogName.REQUESTS), [a_decision(org_id, model="arrived meanwhile")])
+    before = [each.position for each in expected]
+    kept = [position for position in seen if position in before]
+    assert kept == (before if order == "desc" else before[::-1])
+    assert len(set(seen)) == len(seen)
+    if order == "desc":
+        assert seen == before
+
+
+def check_tail(opened: OpenStore, org_id: str, wanted: Filters, expected: list[Known], limit: int) -> None:
+    """Follow the logs from their beginning: each entry comes once, each log in its order, from any place on."""
+    audit_log = AuditLog(opened.store.database)
+    places: Places = {}
+    seen = []
+    while True:
+        heard = audit_log.after(org_id, places, wanted, limit=limit)
+        seen += [(told.entry.log, told.entry.seq) for told in heard.told]
+        # From the place after an entry it goes on just the same.
+        places = heard.told[-1].places if heard.told else heard.places
+        if not heard.has_more:
+            break
+    known = {(each.position.log, each.position.seq) for each in expected}
+    for log in ("requests", "imports"):
+        assert [each for each in seen if each[0] == log] == sorted(each for each in seen if each[0] == log)
+    assert known <= set(seen)
+    assert len(set(seen)) == len(seen)
+    assert len(seen) == audit_log.count(org_id, wanted)
 
 
 @pytest.fixture(scope="module")
@@ -179,7 +273,7 @@ def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
 _shared = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None)
 
 
-@settings(_shared, max_examples=120)
+@settings(_shared, max_examples=100)
 @given(st.data())
 def test_filters_on_sqlite(on_sqlite: OpenStore, data: st.DataObject) -> None:
     """Whatever entries are called and whatever is asked, the answer is that of a plain list."""
