@@ -201,3 +201,16 @@ def test_lists_and_counts_are_read_from_indexes(sqlite_store: OpenStore, logs: i
         steps = plan(page_statement(spans, Filters(), Window(), "sqlite", start))
         assert steps.count("SEARCH records USING INDEX ix_records_log_id_timestamp") == logs
     assert "COVERING INDEX ix_records_log_id_id" in plan(count_statement(spans[0], Filters(), "sqlite"))
+
+
+def test_rare_entries_are_read_from_indexes(sqlite_store: OpenStore) -> None:
+    """Promise: what was refused, and the entries of one request, are found without reading the log."""
+    spans = [Span(1, "imports", "a", 9), Span(2, "requests", "b", 9)]
+
+    def plan(filters: Filters) -> str:
+        sql, values = page_statement(spans, filters, Window(), "sqlite")
+        with sqlite_store.store.database.read() as connection:
+            return "\n".join(step[-1] for step in connection.exec_driver_sql("EXPLAIN QUERY PLAN " + sql, values))
+
+    assert plan(Filters(allowed=False)).count("USING INDEX ix_records_refused") == 2
+    assert plan(Filters(request_ids=("a", "b"))).count("USING INDEX ix_records_request_id") == 2

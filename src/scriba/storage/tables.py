@@ -334,8 +334,7 @@ Index(
 )
 Index("ix_records_gaps", records.c.log_id, records.c.seq, sqlite_where=_GAP, postgresql_where=_GAP)
 Index(
-    "ix_records_log_id_request_id",
-    records.c.log_id,
+    "ix_records_request_id",
     records.c.request_id,
     sqlite_where=_OF_A_REQUEST,
     postgresql_where=_OF_A_REQUEST,

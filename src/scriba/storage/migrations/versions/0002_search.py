@@ -28,9 +28,9 @@ def upgrade() -> None:
     op.add_column("records", sa.Column("ip_bytes", sa.LargeBinary(), nullable=True))
     _fill_addresses()
     op.create_index(
-        "ix_records_log_id_request_id",
+        "ix_records_request_id",
         "records",
-        ["log_id", "request_id"],
+        ["request_id"],
         unique=False,
         sqlite_where=sa.text("request_id IS NOT NULL"),
         postgresql_where=sa.text("request_id IS NOT NULL"),
