@@ -89,7 +89,7 @@ def served_statement(span: Span, filters: Filters, dialect: Dialect) -> Statemen
 
 @lru_cache(maxsize=2)
 def _is_retried_sql(dialect: Dialect) -> str:
-    query = exp.select(_ONE).from_("records").where(exp.column("log_id").eq(bound("log_0")), _is_retry(), _in_bounds())
+    query = _retries([_ONE], dialect)
     return render(query.limit(1), dialect)
 
 
@@ -150,7 +150,7 @@ def _served_sql(shape: Shape, dialect: Dialect) -> str:
 
 def _entries(columns: list[exp.Expr], shape: Shape, dialect: Dialect, *, last_only: bool) -> exp.Select:
     query = entries_where(columns, 0, shape, dialect).where(_in_bounds())
-    return query.where(_is_last()) if last_only else query
+    return query.where(_is_last(dialect)) if last_only else query
 
 
 def _in_bounds() -> exp.Expr:
@@ -162,22 +162,28 @@ def _is_retry() -> exp.Expr:
     return exp.GT(this=exp.column("attempt"), expression=_ONE)
 
 
-def _is_last() -> exp.Expr:
-    """Keep what is no attempt of the gateway, and of its attempts those that no later one follows."""
-    later = (
-        exp.select(_ONE)
-        .from_(exp.alias_(exp.to_table("records"), "later", table=True))
-        .where(
-            exp.column("log_id", table="later").eq(bound("log_0")),
-            exp.GT(this=exp.column("attempt", table="later"), expression=_ONE),
-            exp.column("request_id", table="later").eq(exp.column("request_id", table="records")),
-            exp.column("source", table="later").eq("gateway"),
-            exp.GT(this=exp.column("seq", table="later"), expression=exp.column("seq", table="records")),
-            exp.LT(this=exp.column("seq", table="later"), expression=bound("size_0")),
-        )
+def _is_last(dialect: Dialect) -> exp.Expr:
+    """Keep what is no attempt of the gateway, and of its attempts those that no later one follows.
+
+    The last attempt of a request that was tried again is the last of those after its first.
+    """
+    retried = _retries([exp.column("request_id")], dialect)
+    last = _retries([exp.Max(this=exp.column("seq"))], dialect).group_by(exp.column("request_id"))
+    return exp.or_(
+        exp.column("source").neq("gateway"),
+        exp.not_(exp.In(this=exp.column("request_id"), query=retried.subquery())),
+        exp.In(this=exp.column("seq"), query=last.subquery()),
     )
-    other = exp.column("source", table="records").neq("gateway")
-    return exp.or_(other, exp.not_(exp.Exists(this=later)))
+
+
+def _retries(columns: list[exp.Expr], dialect: Dialect) -> exp.Select:
+    """Select from the gateway's attempts after the first. There are few, and SQLite has to be told of their index."""
+    table = exp.to_table("records")
+    if dialect == "sqlite":
+        table.set("indexed", exp.to_identifier("ix_records_retries"))
+    from_gateway = exp.column("source").eq("gateway")
+    log = exp.column("log_id").eq(bound("log_0"))
+    return exp.select(*columns).from_(table).where(log, _is_retry(), from_gateway, _in_bounds())
 
 
 def _how_many(condition: exp.Expr) -> exp.Expr:
