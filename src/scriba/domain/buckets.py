@@ -70,7 +70,7 @@ def buckets_of(period: Period, granularity: Granularity) -> list[Bucket]:
 
 
 def _spans(period: Period, granularity: Granularity) -> Iterator[tuple[int, int]]:
-    start = bucket_start(period.start, granularity)
+    start = bucket_start(period.start, granularity) if period.start < period.end else period.end
     while start < period.end:
         end = _next(start, granularity)
         yield start, end

@@ -47,6 +47,11 @@ def test_buckets_cover_a_period_without_gap_or_overlap(start: int, length: int, 
     assert len({bucket.start for bucket in found}) == len(found)
 
 
+def test_an_empty_period_has_no_bucket() -> None:
+    """Promise: a period without length is no bucket, wherever it lies in one."""
+    assert buckets_of(Period(HOUR + 1, HOUR + 1), Granularity.DAILY) == []
+
+
 def test_the_last_month_of_all_ends() -> None:
     """Promise: the calendar's last month is a bucket like the others."""
     (bucket,) = buckets_of(parse_period("9999-12", "period"), Granularity.MONTHLY)
