@@ -133,7 +133,7 @@ def test_a_batch_is_answered_in_its_order(api: Api, tenant: Tenant, ingest: str)
         ({"model": ""}, "model", "is missing"),
         ({"model": "x" * 257}, "model", "the limit is 256"),
         ({"model": "a\nb"}, "model", "U+000A"),
-        ({"user": "\ud800"}, "user", "U+D800"),
+        ({"user": "\ud800"}, "user", "surrogate"),
         ({"allowed": "true"}, "allowed", "expected `bool`"),
         ({"enforcement": "block"}, "enforcement", "hard_block, soft_block, warn"),
         ({"policySlot": 13}, "policySlot", "from 1 to 12"),
