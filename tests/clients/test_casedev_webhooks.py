@@ -33,7 +33,7 @@ ASKED = {"model": "sandbox/echo", "messages": [{"role": "user", "content": "Hell
 class Tenant(NamedTuple):
     """An organisation with its client and keys."""
 
-    client: Casedev
+    client: Any
     admin: str
     auditor: str
     app: str
@@ -66,7 +66,7 @@ def create(tenant: Tenant, receiver: Receiver, *filters: str) -> str:
     """Make an endpoint with the client; the receiver learns its secret."""
     made = tenant.client.webhooks.v1.endpoints.create(url=receiver.url, event_type_filters=list(filters or ("*",)))
     receiver.secrets.append(made.signing_secret)
-    return made.endpoint.id
+    return str(made.endpoint.id)
 
 
 def deliveries(tenant: Tenant, **filters: Any) -> list[dict[str, Any]]:
@@ -213,7 +213,8 @@ def test_an_auditor_reads_and_changes_nothing(tenant: Tenant, receiver: Receiver
         endpoints = auditor.webhooks.v1.endpoints
         assert endpoints.with_raw_response.retrieve(one).status_code == 200
         assert auditor.webhooks.v1.deliveries.with_raw_response.list().status_code == 200
-        for change in (endpoints.delete, endpoints.rotate_secret, endpoints.test, endpoints.update):
+        changes: list[Any] = [endpoints.delete, endpoints.rotate_secret, endpoints.test, endpoints.update]
+        for change in changes:
             with pytest.raises(PermissionDeniedError):
                 change(one)
 
@@ -227,7 +228,8 @@ def test_another_organisation_finds_nothing(tenant: Tenant, receiver: Receiver, 
     stranger = running.tenant()
     _, key = running.services.control.create_key(stranger.id, role=Role.ADMIN, actor=COMMAND_LINE)
     with Casedev(api_key=key, base_url=running.url, max_retries=0) as client:
-        endpoints, others = client.webhooks.v1.endpoints, client.webhooks.v1.deliveries
+        endpoints: Any = client.webhooks.v1.endpoints
+        others: Any = client.webhooks.v1.deliveries
         for attempt in (
             endpoints.retrieve,
             endpoints.update,
