@@ -36,6 +36,7 @@ types: setup-dev ## Check the types
 
 pytest: setup-dev ## Run every test (ARGS="tests/unit -k settings")
 	$(BIN)/python scripts/browser.py
+	$(BIN)/npm ci --prefix tests/clients/npm --ignore-scripts --no-audit --no-fund --silent
 	$(BIN)/pytest -n 2 $(ARGS)
 
 format: setup-dev ## Format the code
