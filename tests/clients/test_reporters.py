@@ -8,6 +8,7 @@ import json
 import logging
 import shutil
 import subprocess
+import sys
 import threading
 import time
 from contextlib import contextmanager
@@ -178,7 +179,6 @@ def test_what_is_lost_is_told(example: Any, caplog: pytest.LogCaptureFixture, mo
     assert all(f"entry-{number}" in caplog.text for number in range(1, 5))
 
 
-@pytest.mark.skipif(shutil.which("node") is None, reason="Portkey's gateway runs on Node, which is not here")
 def test_portkeys_plugin_lets_through_what_is_in_the_log(reported: Reported, tmp_path: Path) -> None:
     """The entry is there before the request goes out, and a request without an entry does not go out."""
     shutil.copy(EXAMPLES / "portkey" / "scriba" / "report.ts", tmp_path / "report.mjs")
@@ -197,7 +197,7 @@ def test_portkeys_plugin_lets_through_what_is_in_the_log(reported: Reported, tmp
     """
     (tmp_path / "run.mjs").write_text(script, encoding="utf-8")
     argument = json.dumps([context, f"{reported.server.url}/", reported.key])
-    command = ["node", "run.mjs", argument]
+    command = [Path(sys.executable).with_name("node"), "run.mjs", argument]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True, timeout=SECONDS)
     through, stopped, after = json.loads(done.stdout)
     (entry,) = reported.entries(1)
