@@ -41,6 +41,8 @@ class Listener:
     def __init__(self, org_id: str) -> None:
         self.org_id = org_id
         self.grown = asyncio.Event()
+        # What was logged between the first read of whoever joins and now may have been told to the others already.
+        self.grown.set()
 
 
 class LogWatch:
