@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 import pytest
 from alembic.autogenerate import compare_metadata
-from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import select, text, update
-from tests.stores import a_decision
+from sqlalchemy import text
 
-from scriba.domain.record import Hidden
 from scriba.errors import SettingsError
 from scriba.storage.database import Database
-from scriba.storage.hot import pending
 from scriba.storage.schema import migrate, schema_state
-from scriba.storage.tables import metadata, records
+from scriba.storage.tables import metadata
 
 if TYPE_CHECKING:
     from tests.stores import OpenStore
@@ -49,18 +44,3 @@ def test_an_empty_database_has_no_schema(database_url: str) -> None:
     with database.read() as connection:
         assert schema_state(connection)[0] is None
     database.close()
-
-
-def test_addresses_of_older_entries_are_found(store: OpenStore) -> None:
-    """Promise: a database of an earlier version is searched by address, too, and still verifies."""
-    made = [a_decision(store.organisation.id, hidden=Hidden(ip_address=text)) for text in ("203.0.113.42", "unknown")]
-    with store.store.database.write() as connection:
-        store.store.hot.append(connection, [pending(store.requests, decision) for decision in made])
-        as_written = connection.execute(select(records.c.seq, records.c.ip_bytes).order_by(records.c.seq)).all()
-        connection.execute(update(records).values(ip_bytes=None))
-        context = MigrationContext.configure(connection)
-        with Operations.context(context):
-            import_module("scriba.storage.migrations.versions.0002_search")._fill_addresses()
-        filled = connection.execute(select(records.c.seq, records.c.ip_bytes).order_by(records.c.seq)).all()
-    assert filled == as_written
-    assert sum(row.ip_bytes is not None for row in filled) == 1

@@ -11,7 +11,7 @@ down_revision = "0003"
 
 
 def upgrade() -> None:
-    """Add it."""
+    """Add the endpoints, how far each has come, and the deliveries."""
     op.create_table(
         "webhook_endpoints",
         sa.Column("id", sa.Text(), nullable=False),

@@ -11,7 +11,7 @@ down_revision = "0004"
 
 
 def upgrade() -> None:
-    """Add it."""
+    """Add where a log begins now, the holds, and what is done once a day."""
     op.add_column("logs", sa.Column("first_seq", sa.BigInteger(), server_default=sa.text("0"), nullable=False))
     op.add_column("logs", sa.Column("first_frontier", sa.LargeBinary(), nullable=True))
     op.create_index(

@@ -1,13 +1,13 @@
 """Adds the parameters of reports, the last verification of each log, and the indexes that reports read.
 
-Revision: 0007
+Revision: 0006
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0007"
-down_revision = "0006"
+revision = "0006"
+down_revision = "0005"
 
 
 def upgrade() -> None:
