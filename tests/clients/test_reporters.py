@@ -197,7 +197,7 @@ def test_portkeys_plugin_lets_through_what_is_in_the_log(reported: Reported, tmp
     """
     (tmp_path / "run.mjs").write_text(script, encoding="utf-8")
     argument = json.dumps([context, f"{reported.server.url}/", reported.key])
-    command = [Path(sys.executable).with_name("node"), "run.mjs", argument]
+    command = [str(Path(sys.executable).with_name("node")), "run.mjs", argument]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True, timeout=SECONDS)
     through, stopped, after = json.loads(done.stdout)
     (entry,) = reported.entries(1)

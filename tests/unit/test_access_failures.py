@@ -63,7 +63,7 @@ def events(server: Running, org_id: str) -> list[tuple[str, dict[str, Any], Hidd
 class Flood(NamedTuple):
     """The same request again and again."""
 
-    count: int
+    times: int
     method: str
     path: str
     key: str
@@ -74,7 +74,7 @@ def send(server: Running, flood: Flood) -> None:
     """Send a flood over one connection."""
     connection = http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=60)
     headers = {"Authorization": f"Bearer {flood.key}", "Content-Type": "application/json"}
-    for _ in range(flood.count):
+    for _ in range(flood.times):
         connection.request(flood.method, flood.path, flood.body, headers)
         connection.getresponse().read()
     connection.close()

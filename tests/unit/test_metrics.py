@@ -35,7 +35,7 @@ def grown(server: Running, before: dict[str, float]) -> dict[str, float]:
 
 def test_requests_are_counted_by_what_became_of_them(server: Running, provider: Provider) -> None:
     """Each once: allowed, warned, blocked, or error where it came to no decision."""
-    assert provider
+    assert provider.url
     strict, lenient = server.tenant(BLOCKING), server.tenant({"providerBlocklist": ["openai"], "enforcement": "warn"})
     before = figures(server.url)
     ask(server.url, strict.app, CHAT)
