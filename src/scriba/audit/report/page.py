@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -19,6 +20,20 @@ __all__ = ["CONTENT_SECURITY_POLICY", "report_page"]
 _ENVIRONMENT: Final = Environment(
     loader=PackageLoader("scriba.audit.report"), autoescape=True, undefined=StrictUndefined, auto_reload=False
 )
+
+
+def _moment(timestamp: str) -> str:
+    """Return a timestamp as people read it, in UTC and to the second."""
+    moment = datetime.fromisoformat(timestamp)
+    return f"{moment.day} {moment:%b %Y, %H:%M:%S}"
+
+
+def _day(timestamp: str) -> str:
+    """Return the day of a timestamp, and the time only if it is not midnight."""
+    return _moment(timestamp).removesuffix(", 00:00:00")
+
+
+_ENVIRONMENT.filters.update(moment=_moment, day=_day)
 _STYLE: Final = _ENVIRONMENT.get_template("report.css").render()
 _STYLE_HASH: Final = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
 _IN_PAGE: Final = (
