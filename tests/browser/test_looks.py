@@ -83,7 +83,7 @@ def test_the_keyboard_reaches_everything_visibly(server: Running, tenant: Tenant
     sign_in(page, tenant)
     page.goto("/")
     stops = []
-    for _ in range(9):
+    for _ in range(12):
         page.keyboard.press("Tab")
         stops.append(page.evaluate("document.activeElement.textContent.trim()"))
         outline = page.evaluate(
