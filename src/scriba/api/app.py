@@ -23,7 +23,7 @@ from scriba.api import (
 from scriba.api.access import admit
 from scriba.api.openapi import openapi_document
 from scriba.api.problems import handle_problems
-from scriba.api.query import check_encoding
+from scriba.api.query import check_encoding, check_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,7 +54,7 @@ def create_api(services: Services, is_writing: Callable[[], bool] = lambda: True
         redoc_url=None,
         openapi_url=None,
         redirect_slashes=False,
-        dependencies=[Depends(admit), Depends(check_encoding)],
+        dependencies=[Depends(admit), Depends(check_encoding), Depends(check_path)],
     )
     api.state.services = services
     api.state.is_writing = is_writing

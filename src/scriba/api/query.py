@@ -14,11 +14,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from scriba.audit.export import FileFormat, parse_format
 from scriba.audit.table import DEFAULT_COLUMNS, OUTCOME_COLUMNS, parse_columns
-from scriba.domain.filter import FILTERS, Filters, parse_filters
+from scriba.domain.filter import FILTERS, Filters, check_text, parse_filters
 from scriba.domain.window import DEFAULT_LIMIT, MAX_LIMIT, Order, parse_limit, parse_offset, parse_order
-from scriba.errors import InvalidInput
+from scriba.errors import InvalidInput, NotFound
 
-__all__ = ["AuditLogQuery", "FilterFields", "FilterQuery", "NoQuery", "WindowQuery", "check_encoding"]
+__all__ = ["AuditLogQuery", "FilterFields", "FilterQuery", "NoQuery", "WindowQuery", "check_encoding", "check_path"]
 
 _Texts: TypeAlias = list[str]
 _MEANINGS: Final = {form.name: form.meaning for form in FILTERS}
@@ -36,6 +36,18 @@ def check_encoding(request: Request) -> None:
         except UnicodeDecodeError:
             name = part.partition(b"=")[0].decode("ascii", "replace")
             raise InvalidInput(f"The parameter {name} is not UTF-8.", param=name) from None
+
+
+def check_path(request: Request) -> None:
+    """Find nothing under a name that no id can be: PostgreSQL would not even look for some of them.
+
+    :raises NotFound: a parameter of the path has a control character in it
+    """
+    for name, text in request.path_params.items():
+        try:
+            check_text(text, name)
+        except InvalidInput:
+            raise NotFound(f"There is nothing with the id {text[:100]!r}.", param=name) from None
 
 
 class _NoQuery(BaseModel):

@@ -147,6 +147,8 @@ def test_a_batch_is_answered_in_its_order(api: Api, tenant: Tenant, ingest: str)
         ({"timestamp": "1969-12-31T23:59:59Z"}, "timestamp", "from 1970 on"),
         ({"timestamp": "2025-01-10T14:30:00.1234567Z"}, "timestamp", "six fraction digits"),
         ({"timestamp": "9999-12-31T23:59:59-23:59"}, "timestamp", "is not a time"),
+        ({"timestamp": "2025-01-10T24:00:00+01:00"}, "timestamp", "must be a time"),
+        ({"timestamp": "2025-01-10T14:30:00+00:60"}, "timestamp", "must be a time"),
         ({"orgId": "org_other"}, "orgId", "organisation of the API key"),
         ({"violationCodes": ["china_based", "x"]}, "violationCodes", "set by Scriba"),
         ({"source": "gateway"}, "source", "set by Scriba"),
