@@ -28,7 +28,7 @@ from scriba.storage.hot import HotLogs, pending
 from scriba.storage.marks import write_marks
 from scriba.storage.model import COMMAND_LINE, LogId, LogName
 from scriba.storage.rows import COLUMNS, stored_of
-from scriba.storage.tables import logs, organisations, records
+from scriba.storage.tables import documents, logs, organisations, records
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -560,6 +560,46 @@ def test_a_purge_that_was_too_early(store: OpenStore, clock: Clock) -> None:
     assert purge(store).done
     result = verified(store)["requests"]
     assert [finding.message.partition(" and ")[2] for finding in result.findings] == ["had to be kept 30."]
+
+
+def test_a_first_retention_that_was_shortened(store: OpenStore, clock: Clock) -> None:
+    """Promise: a retention that was never changed is what the organisation began with, not what its row says."""
+    live(store, clock, 3)
+    with store.store.database.write() as connection:
+        connection.execute(update(organisations).values(retention_days=1))
+    assert purge(store).done
+    checked = Verifier(store.store.database, store.store.keyring).verify(store.organisation.id)
+    for result in (verified(store)["requests"], checked["requests"]):
+        assert [finding.message.partition(" and ")[2] for finding in result.findings] == ["had to be kept 7."]
+    # Nor does it help to have the shortened one recorded as what was before a change.
+    store.control.update_organisation(store.organisation.id, retention_days=2, actor=COMMAND_LINE)
+    assert verified(store)["requests"].findings == result.findings
+
+
+def test_a_first_retention_that_nobody_can_tell(store: OpenStore, clock: Clock) -> None:
+    """Promise: without the document of its creation, or with a forged one, no purge of an organisation is excused."""
+    live(store, clock, 10)
+    assert purge(store).done
+    assert_intact(store)
+    with store.store.database.read() as connection:
+        [kept] = connection.execute(select(documents).where(documents.c.kind == "org")).all()
+    forged = kept.body.replace(b'"tier":"free"', b'"retentionDays":1,"tier":"free"')
+    for change in (update(documents).values(body=forged), delete(documents)):
+        with store.store.database.write() as connection:
+            connection.execute(change.where(documents.c.sha256 == kept.sha256))
+        [finding] = verified(store)["requests"].findings
+        assert finding.message.startswith("Nothing shows for how many days")
+
+
+def test_a_forged_log_of_the_deployment(store: OpenStore, clock: Clock) -> None:
+    """Promise: what the deployment's own log says of an organisation counts as far as that log is what was written."""
+    live(store, clock, 10)
+    assert purge(store).done
+    with store.store.database.write() as connection:
+        own = select(logs.c.id).where(logs.c.org_id == "").scalar_subquery()
+        connection.execute(update(records).where(records.c.log_id == own, records.c.seq == 1).values(actor="nobody"))
+    [finding] = verified(store)["requests"].findings
+    assert finding.message == "The log admin is not as it was written, so nobody can tell whether the purge was right."
 
 
 def test_a_purge_of_younger_records(store: OpenStore, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:

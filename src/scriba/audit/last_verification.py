@@ -59,11 +59,14 @@ _decode: Final = msgspec.json.Decoder(LastVerification).decode
 
 
 class Verifications:
-    """Verifies the logs of organisations, and keeps what was found. Threads may share it."""
+    """Verifies the logs of organisations, and keeps what was found. Threads may share it.
 
-    def __init__(self, database: Database, keyring: Keyring) -> None:
+    :param verifier: what verifies them, if not one as for whoever watches
+    """
+
+    def __init__(self, database: Database, keyring: Keyring, verifier: Verifier | None = None) -> None:
         self._database = database
-        self._verifier = Verifier(database, keyring)
+        self._verifier = verifier or Verifier(database, keyring)
         self._key: Secret[bytes] = keyring.shared_key("verification")
         self._due: dict[str, float] = {}
 

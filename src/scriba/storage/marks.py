@@ -50,7 +50,7 @@ def write_marks(database: Database, hot: HotLogs, org_id: str | None = None) -> 
     # Before the locks are taken, so that logs which rest, the most, cost one small read.
     with database.read() as connection:
         now = database.clock(connection)
-        found = connection.execute(open_logs.where(logs.c.size > 1, logs.c.last_time < now)).all()
+        found = connection.execute(open_logs.where(logs.c.size > 1, logs.c.last_time <= now)).all()
         due = [log for log in (LogId(row.org_id, LogName(row.log)) for row in found) if _is_due(connection, log, now)]
     return [log for log in due if _write_mark(database, hot, log)]
 
