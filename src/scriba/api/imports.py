@@ -5,7 +5,6 @@ from io import BytesIO
 from itertools import islice
 from typing import Annotated
 
-import msgspec
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -13,10 +12,11 @@ from scriba.api.access import Caller, services_of
 from scriba.api.body import media_type, read_body
 from scriba.api.described import accepts, answers
 from scriba.api.ingest import LINES, MAX_BYTES, check_count
+from scriba.api.json_answer import json_answer
 from scriba.api.repeats import mark_replayed, repeat_of
 from scriba.audit.foreign import Form, form_of
 from scriba.audit.imports import MAX_ENTRIES, Imported, Importer
-from scriba.audit.source import Piece, batch_of, csv_pieces, json_pieces, line_pieces
+from scriba.audit.source import BOM, Piece, batch_of, csv_pieces, json_pieces, line_pieces
 from scriba.audit.told import ToldEntry
 
 __all__ = ["router"]
@@ -69,11 +69,12 @@ def import_entries(
         caller.org_id, batch.entries(), batch.sha256, repeat=repeat
     )
     status = HTTPStatus.CREATED if imported.imported else HTTPStatus.OK
-    return mark_replayed(Response(msgspec.json.encode(imported), status, media_type="application/json"), repeat)
+    return mark_replayed(json_answer(imported, status), repeat)
 
 
 def _pieces(raw: bytes, kind: str, form: Form) -> list[Piece]:
     """Take the body apart, and no more of it than shows that it is too long."""
+    raw = raw.removeprefix(BOM)
     if kind == _CSV:
         found = csv_pieces(BytesIO(raw), form)
     elif kind in LINES:

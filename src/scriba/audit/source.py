@@ -24,9 +24,11 @@ if TYPE_CHECKING:
 
     from scriba.audit.told import ToldEntry
 
-__all__ = ["Batch", "Piece", "batch_of", "csv_pieces", "json_pieces", "line_pieces", "pieces_of", "read_batches"]
+__all__ = ["BOM", "Batch", "Piece", "batch_of", "csv_pieces", "json_pieces", "line_pieces", "pieces_of", "read_batches"]
 
-_BOM: Final = b"\xef\xbb\xbf"
+BOM: Final = b"\xef\xbb\xbf"
+"""What some programs write before the first character of a text in UTF-8. It is no part of the source."""
+
 _WHOLE_DOCUMENT: Final = re.compile(rb'\s*(\[|\{\s*$|\{\s*"logs")')
 _LONGEST_CELL: Final = 1 << 20
 
@@ -86,7 +88,7 @@ def pieces_of(lines: Iterable[bytes], form: Form) -> Iterator[Piece]:
     :raises InvalidInput: it is one JSON document and not a valid one, or CSV with a column that is not known
     """
     waiting = iter(lines)
-    first = next(waiting, b"").removeprefix(_BOM)
+    first = next(waiting, b"").removeprefix(BOM)
     if _WHOLE_DOCUMENT.match(first):
         yield from json_pieces(b"".join(chain([first], waiting)), form)
     elif not first.strip() or first.lstrip().startswith(b"{"):

@@ -40,7 +40,8 @@ DEFAULT_COLUMNS: Final = (
 """The columns of the contract, in its order."""
 
 _SEPARATOR: Final = "; "
-_FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
+# The full-width forms, too: spreadsheets of East Asia take them for the same.
+_FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 _QUOTED: Final = re.compile('[",\r\n]')
 
 

@@ -73,6 +73,13 @@ def test_csv(api: Api, tenant: Tenant, admin: str) -> None:
     assert entry["provider"] is None
 
 
+@pytest.mark.parametrize(("body", "kind"), [(CSV, "text/csv"), (json.dumps([ENTRY]), "application/json")])
+def test_a_byte_order_mark(api: Api, admin: str, body: str, kind: str) -> None:
+    """Promise: a file that Excel has saved is read like any other, and is the same file."""
+    assert bring_in(api, admin, "\ufeff" + body, kind).json()["imported"] == 1
+    assert bring_in(api, admin, body, kind).json()["skipped"] == 1
+
+
 def test_what_is_refused(api: Api, tenant: Tenant, admin: str) -> None:
     """Promise: the good ones are imported, and each other is told with its index, field and reason."""
     bad = {**ENTRY, "id": "b", "modle": "x"}
