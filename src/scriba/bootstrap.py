@@ -12,6 +12,7 @@ from msgspec.structs import astuple
 from scriba.access_failures import FLUSH_SECONDS, AccessFailures
 from scriba.access_lines import AccessLines
 from scriba.api.app import create_api
+from scriba.audit.inspection import Inspection
 from scriba.audit.last_verification import Verifications
 from scriba.audit.query import AuditLog
 from scriba.audit.report.reports import Reports
@@ -132,6 +133,7 @@ class Application:
             sandbox=Sandbox(),
         )
         self._dispatcher = services.webhooks.dispatcher()
+        self._inspection = Inspection(services.store, services.control)
         self.api.state.collectors = (Lag(lambda: astuple(read_lag(services.store.database))),)
         self._signing: asyncio.Task[None] | None = None
         self._flushing: asyncio.Task[None] | None = None
@@ -159,6 +161,7 @@ class Application:
         self._upstreams.open()
         self._dispatcher.start()
         self.services.housekeeping.start()
+        self._inspection.start()
         self._signing = asyncio.create_task(self._sign_hourly())
         self._flushing = asyncio.create_task(self._flush_refusals())
 
@@ -168,6 +171,7 @@ class Application:
             if task is not None:
                 task.cancel()
         try:
+            await self._inspection.stop()
             await self.services.housekeeping.stop()
             await self._dispatcher.close()
             await asyncio.to_thread(self.services.access_failures.flush)

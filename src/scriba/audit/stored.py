@@ -17,7 +17,7 @@ from scriba.storage.rows import COLUMNS, row_tail, stored_of
 from scriba.storage.tables import records
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     from sqlalchemy import Connection, Row
 
@@ -41,19 +41,20 @@ _filed: Final = itemgetter(*map(COLUMNS.index, _FILED))
 
 def stored_records(
     connection: Connection, log_id: int, org_id: str, first: int, *, chunk: int
-) -> Iterator[tuple[Stored, list[Finding]]]:
-    """Yield the records of a log from `first` on, each with what is wrong about its row.
+) -> Generator[tuple[Stored, list[Finding]]]:
+    """Yield the records of a log from `first` on, each with what is wrong about its row. Who breaks off closes it.
 
     :param chunk: how many rows to hold at a time
     """
     this = (records.c.log_id == log_id) & (records.c.seq >= first)
-    for row in connection.execute(_ROWS.where(this), execution_options={"yield_per": chunk}):
-        stored = _stored(row, org_id)
-        if stored is None:
-            unreadable = _unreadable(row)
-            yield unreadable, list(_looks_whole(unreadable))
-        else:
-            yield stored, list(_misfiled(row, stored))
+    with connection.execute(_ROWS.where(this), execution_options={"yield_per": chunk}) as rows:
+        for row in rows:
+            stored = _stored(row, org_id)
+            if stored is None:
+                unreadable = _unreadable(row)
+                yield unreadable, list(_looks_whole(unreadable))
+            else:
+                yield stored, list(_misfiled(row, stored))
 
 
 def _stored(row: Row[Any], org_id: str) -> Stored | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 import time
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -317,12 +317,12 @@ class _Reading:
         """Yield the records from `first` on. What is wrong with a row, or with the batch it stands in, is added."""
         events, batches = notes
         holds_batches = self._log.log is LogName.IMPORTS
-        rows = stored_records(connection, log_id, self._log.org_id, first, chunk=_CHUNK)
-        for number, (stored, findings) in enumerate(rows, first + 1):
-            found.extend(findings)
-            events.note(stored)
-            if holds_batches:
-                found.extend(batches.examine(stored))
-            yield stored
-            if self._progress is not None and (number % _CHUNK == 0 or number == size):
-                self._progress(number, size)
+        with closing(stored_records(connection, log_id, self._log.org_id, first, chunk=_CHUNK)) as rows:
+            for number, (stored, findings) in enumerate(rows, first + 1):
+                found.extend(findings)
+                events.note(stored)
+                if holds_batches:
+                    found.extend(batches.examine(stored))
+                yield stored
+                if self._progress is not None and (number % _CHUNK == 0 or number == size):
+                    self._progress(number, size)
