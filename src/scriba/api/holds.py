@@ -10,11 +10,11 @@ from scriba.api.access import Caller, actor_of, services_of
 from scriba.api.body import JsonBody
 from scriba.api.described import accepts, answers
 from scriba.api.fields import read_fields
+from scriba.api.json_answer import json_answer
 from scriba.api.query import NoQuery, WindowQuery
-from scriba.audit.export import Pagination
+from scriba.audit.export import Pagination, pagination_of
 from scriba.audit.kept import HoldDocument, hold_document
 from scriba.domain.period import parse_end, parse_start
-from scriba.domain.window import DEFAULT_LIMIT
 from scriba.errors import InvalidInput
 from scriba.storage.holds import Hold
 from scriba.storage.marks import MARKED
@@ -70,13 +70,11 @@ def create_hold(request: Request, caller: Caller, _query: NoQuery, body: JsonBod
 @router.get("/governance/holds", response_class=Response, responses=answers(HoldList, "The holds."))
 def list_holds(request: Request, caller: Caller, query: WindowQuery) -> Response:
     """List holds, oldest first, also those that were released."""
-    limit, offset = query.limit_given() or DEFAULT_LIMIT, query.offset_given()
+    window = query.window()
     found = services_of(request).housekeeping.retention.holds.list(caller.org_id)
-    part = found[offset : offset + limit]
-    more = offset + len(part) < len(found)
-    pagination = Pagination(total=len(found), limit=limit, offset=offset, has_more=more)
-    answer = HoldList(holds=[hold_document(hold) for hold in part], pagination=pagination)
-    return Response(msgspec.json.encode(answer), media_type="application/json")
+    part = window.part_of(found)
+    pagination = pagination_of(window, len(found), len(part))
+    return json_answer(HoldList(holds=[hold_document(hold) for hold in part], pagination=pagination))
 
 
 @router.get("/governance/holds/{id}", response_class=Response, responses=answers(HoldDocument, "The hold."))
@@ -95,7 +93,7 @@ def release_hold(request: Request, caller: Caller, id: str, _query: NoQuery) -> 
 
 
 def _answer(hold: Hold, status: HTTPStatus = HTTPStatus.OK) -> Response:
-    return Response(msgspec.json.encode(hold_document(hold)), status, media_type="application/json")
+    return json_answer(hold_document(hold), status)
 
 
 def _text(fields: Mapping[str, object], name: str) -> str:

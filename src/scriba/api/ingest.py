@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from scriba.api.access import Caller, services_of
 from scriba.api.body import media_type, read_body
 from scriba.api.described import accepts, answers
+from scriba.api.json_answer import json_answer
 from scriba.api.repeats import mark_replayed, repeat_of
 from scriba.audit.ingest import MAX_ENTRIES, Entered, Ingest, Teller
 from scriba.audit.told import Refused, ToldEntry
@@ -82,11 +83,11 @@ def report_entries(
     )
     status = HTTPStatus.CREATED if ingested.entries else HTTPStatus.OK
     if not (alone and ingested.entries):
-        body = msgspec.json.encode({"entries": ingested.entries, "refused": ingested.refused})
-        return mark_replayed(Response(body, status, media_type="application/json"), repeat)
+        return mark_replayed(json_answer(ingested, status), repeat)
     (entry,) = ingested.entries
-    headers = {"X-Audit-Id": entry.id, "X-Audit-Receipt": entry.receipt}
-    return mark_replayed(Response(msgspec.json.encode(entry), status, headers, "application/json"), repeat)
+    answer = json_answer(entry, status)
+    answer.headers["X-Audit-Id"], answer.headers["X-Audit-Receipt"] = entry.id, entry.receipt
+    return mark_replayed(answer, repeat)
 
 
 def check_count(count: int) -> None:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 from scriba.api.access import Caller, services_of
 from scriba.api.described import answers
+from scriba.api.json_answer import json_answer
 from scriba.api.query import NoQuery
 from scriba.auth import Principal
 from scriba.domain.record import Operation
@@ -83,8 +84,8 @@ def list_callable_models(request: Request, caller: Caller, page: _Page) -> Respo
     found = list_models(services_of(request).decision_point, _policy(request, caller))
     if "anthropic-version" in request.headers:
         spoken = [_anthropic(model) for model in found if Operation.MESSAGES in model.operations]
-        return _json(_anthropic_page(spoken, page))
-    return _json(_Models(data=[_openai(model) for model in found]))
+        return json_answer(_anthropic_page(spoken, page))
+    return json_answer(_Models(data=[_openai(model) for model in found]))
 
 
 @router.get("/v1/models/{id:path}", response_class=Response, responses=answers(_Model, "The model."))
@@ -94,14 +95,14 @@ def show_model(id: str, request: Request, caller: Caller, _query: NoQuery) -> Re
     model = find_model(services_of(request).decision_point, _policy(request, caller), id)
     if model is None:
         raise NotFound(f"There is no model {id[:100]!r} that this key can ask for.", param="id")
-    return _json(_anthropic(model) if "anthropic-version" in request.headers else _openai(model))
+    return json_answer(_anthropic(model) if "anthropic-version" in request.headers else _openai(model))
 
 
 @router.get("/llm/config", response_class=Response, responses=answers(_Config, "The models."))
 def show_config(request: Request, caller: Caller, _query: NoQuery) -> Response:
     """List the same models for clients of the AI SDK's gateway."""
     found = list_models(services_of(request).decision_point, _policy(request, caller))
-    return _json(_Config(models=[_config(model) for model in found]))
+    return json_answer(_Config(models=[_config(model) for model in found]))
 
 
 def _policy(request: Request, caller: Principal) -> Policy:
@@ -157,7 +158,3 @@ def _place(ids: list[str], name: str, param: str) -> int:
     if name not in ids:
         raise InvalidInput(f"{param} must be the id of a model in this list.", param=param)
     return ids.index(name)
-
-
-def _json(document: object) -> Response:
-    return Response(msgspec.json.encode(document), media_type="application/json")

@@ -2,19 +2,18 @@
 
 from http import HTTPStatus
 
-import msgspec
 from fastapi import APIRouter, Request, Response
 from starlette.convertors import Convertor, register_url_convertor
 
 from scriba.api.access import Caller, actor_of, services_of
 from scriba.api.body import JsonBody
 from scriba.api.described import accepts, answers
+from scriba.api.json_answer import json_answer
 from scriba.api.query import NoQuery, WindowQuery
 from scriba.api.repeats import Repeated, mark_replayed
 from scriba.api.shapes import Deleted, PolicyChange, PolicyDocument, PolicyDraft, PolicyList
-from scriba.audit.export import Pagination
+from scriba.audit.export import pagination_of
 from scriba.domain.timestamp import format_timestamp
-from scriba.domain.window import DEFAULT_LIMIT
 from scriba.policy.rules import Policy, Rules
 
 __all__ = ["router"]
@@ -48,24 +47,23 @@ def create_policy(request: Request, caller: Caller, _query: NoQuery, body: JsonB
     """Create a policy."""
     services, actor = services_of(request), actor_of(request, caller)
     policy = services.control.create_policy(caller.org_id, body, vendors=services.vendors, actor=actor, repeat=repeat)
-    return mark_replayed(_answer(_document(policy), HTTPStatus.CREATED), repeat)
+    return mark_replayed(json_answer(_document(policy), HTTPStatus.CREATED), repeat)
 
 
 @router.get("/governance", response_class=Response, responses=answers(PolicyList, "The policies."))
 def list_policies(request: Request, caller: Caller, query: WindowQuery) -> Response:
     """List policies, oldest first."""
-    limit, offset = query.limit_given() or DEFAULT_LIMIT, query.offset_given()
+    window = query.window()
     policies = services_of(request).control.policies_of(caller.org_id)
-    part = policies[offset : offset + limit]
-    more = offset + len(part) < len(policies)
-    pagination = Pagination(total=len(policies), limit=limit, offset=offset, has_more=more)
-    return _answer({"policies": [_document(policy) for policy in part], "pagination": pagination})
+    part = window.part_of(policies)
+    pagination = pagination_of(window, len(policies), len(part))
+    return json_answer({"policies": [_document(policy) for policy in part], "pagination": pagination})
 
 
 @router.get("/governance/{id:policy}", response_class=Response, responses=answers(PolicyDocument, "The policy."))
 def get_policy(request: Request, caller: Caller, id: str, _query: NoQuery) -> Response:  # noqa: A002 - the name in the path
     """Return a policy in its newest version."""
-    return _answer(_document(services_of(request).control.find_policy(caller.org_id, id)))
+    return json_answer(_document(services_of(request).control.find_policy(caller.org_id, id)))
 
 
 @router.patch(
@@ -84,18 +82,14 @@ def update_policy(
     """Change a policy by a JSON Merge Patch (RFC 7396); a change makes a new version."""
     services, actor = services_of(request), actor_of(request, caller)
     policy = services.control.update_policy(caller.org_id, id, body, vendors=services.vendors, actor=actor)
-    return _answer(_document(policy))
+    return json_answer(_document(policy))
 
 
 @router.delete("/governance/{id:policy}", response_class=Response, responses=answers(Deleted, "What was deleted."))
 def delete_policy(request: Request, caller: Caller, id: str, _query: NoQuery) -> Response:  # noqa: A002 - the name in the path
     """Delete a policy. Its versions are kept, since entries name them."""
     policy = services_of(request).control.delete_policy(caller.org_id, id, actor=actor_of(request, caller))
-    return _answer({"id": policy.id, "deleted": True})
-
-
-def _answer(document: object, status: HTTPStatus = HTTPStatus.OK) -> Response:
-    return Response(msgspec.json.encode(document), status, media_type="application/json")
+    return json_answer({"id": policy.id, "deleted": True})
 
 
 def _document(policy: Policy) -> dict[str, object]:

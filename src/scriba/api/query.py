@@ -15,10 +15,19 @@ from pydantic import BaseModel, ConfigDict, Field
 from scriba.audit.export import FileFormat, parse_format
 from scriba.audit.table import DEFAULT_COLUMNS, OUTCOME_COLUMNS, parse_columns
 from scriba.domain.filter import FILTERS, Filters, check_text, parse_filters
-from scriba.domain.window import DEFAULT_LIMIT, MAX_LIMIT, Order, parse_limit, parse_offset, parse_order
+from scriba.domain.window import DEFAULT_LIMIT, MAX_LIMIT, Order, Window, parse_limit, parse_offset, parse_order
 from scriba.errors import InvalidInput, NotFound
 
-__all__ = ["AuditLogQuery", "FilterFields", "FilterQuery", "NoQuery", "WindowQuery", "check_encoding", "check_path"]
+__all__ = [
+    "AuditLogQuery",
+    "FilterFields",
+    "FilterQuery",
+    "NoQuery",
+    "WindowFields",
+    "WindowQuery",
+    "check_encoding",
+    "check_path",
+]
 
 _Texts: TypeAlias = list[str]
 _MEANINGS: Final = {form.name: form.meaning for form in FILTERS}
@@ -56,7 +65,7 @@ class _NoQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class _WindowQuery(_NoQuery):
+class WindowFields(_NoQuery):
     """Which part of a list is wanted."""
 
     limit: _Texts = Field([], description=f"How many, 1 to {MAX_LIMIT}. Default: {DEFAULT_LIMIT}.")
@@ -75,6 +84,13 @@ class _WindowQuery(_NoQuery):
         :raises InvalidInput: if it is not one whole number in its range
         """
         return parse_offset(self.offset)
+
+    def window(self) -> Window:
+        """Read `limit` and `offset`.
+
+        :raises InvalidInput: if one is not one whole number in its range
+        """
+        return Window(self.limit_given() or DEFAULT_LIMIT, self.offset_given())
 
 
 def _filter(name: str) -> Any:  # noqa: ANN401 - what pydantic takes for the default of any field
@@ -116,7 +132,7 @@ class FilterFields(_NoQuery):
 _FILTER_FIELDS: Final = set(FilterFields.model_fields)
 
 
-class _AuditLogQuery(FilterFields, _WindowQuery):
+class _AuditLogQuery(FilterFields, WindowFields):
     """Which entries are wanted, and how."""
 
     cursor: _Texts = Field([], description="Where the list goes on: `nextCursor` of the page before.")
@@ -180,6 +196,6 @@ class _AuditLogQuery(FilterFields, _WindowQuery):
 
 
 NoQuery: TypeAlias = Annotated[_NoQuery, Query()]
-WindowQuery: TypeAlias = Annotated[_WindowQuery, Query()]
+WindowQuery: TypeAlias = Annotated[WindowFields, Query()]
 FilterQuery: TypeAlias = Annotated[FilterFields, Query()]
 AuditLogQuery: TypeAlias = Annotated[_AuditLogQuery, Query()]

@@ -9,6 +9,7 @@ from scriba.api.access import Caller, actor_of, services_of
 from scriba.api.body import JsonBody
 from scriba.api.described import accepts, answers
 from scriba.api.fields import read_fields
+from scriba.api.json_answer import json_answer
 from scriba.api.query import NoQuery
 from scriba.audit.kept import Kept
 from scriba.errors import InvalidInput
@@ -55,5 +56,4 @@ def update_retention(request: Request, caller: Caller, _query: NoQuery, body: Js
 
 
 def _kept(request: Request, org_id: str) -> Response:
-    found = services_of(request).housekeeping.kept(org_id)
-    return Response(msgspec.json.encode(found), media_type="application/json")
+    return json_answer(services_of(request).housekeeping.kept(org_id))

@@ -3,31 +3,20 @@
 from typing import Annotated, TypeAlias
 
 from fastapi import Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from scriba.api.query import WindowFields
 from scriba.delivery.deliveries import DELIVERY_STATUSES
 from scriba.delivery.endpoint import STATUSES
-from scriba.domain.window import DEFAULT_LIMIT, MAX_LIMIT, Window, parse_limit, parse_offset
 from scriba.errors import InvalidInput
 
 __all__ = ["DeliveryQuery", "EndpointQuery"]
 
 
-class _ListQuery(BaseModel):
-    """Which part of a list is wanted."""
+class _ListQuery(WindowFields):
+    """Which part of a list is wanted, and in which state."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    limit: list[str] = Field([], description=f"How many, 1 to {MAX_LIMIT}. Default: {DEFAULT_LIMIT}.")
-    offset: list[str] = Field([], description="How many to pass over first. Default: 0.")
     status: list[str] = Field([], description="Only those in this state.")
-
-    def window(self) -> Window:
-        """Read `limit` and `offset`.
-
-        :raises InvalidInput: if one is not a whole number in its range
-        """
-        return Window(parse_limit(self.limit) or DEFAULT_LIMIT, parse_offset(self.offset))
 
 
 class _EndpointQuery(_ListQuery):

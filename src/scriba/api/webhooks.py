@@ -3,13 +3,13 @@
 from http import HTTPStatus
 from typing import Annotated, TypeAlias
 
-import msgspec
 from fastapi import APIRouter, Depends, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from scriba.api.access import Caller, actor_of, services_of
 from scriba.api.body import JsonBody, RawJson, parse_json
 from scriba.api.described import accepts, answers
+from scriba.api.json_answer import encoded_answer, json_answer
 from scriba.api.query import NoQuery
 from scriba.api.repeats import Repeated, mark_replayed
 from scriba.api.shapes import Deleted
@@ -29,12 +29,11 @@ from scriba.api.webhook_shapes import (
     SimpleDraft,
     TrialDraft,
 )
-from scriba.audit.export import Pagination
+from scriba.audit.export import pagination_of
 from scriba.delivery.draft import read_change, read_draft, read_grace, read_replay, read_simple, read_trial
 from scriba.delivery.endpoint import Endpoint
 from scriba.delivery.events import EVENT_TYPES
 from scriba.delivery.webhooks import TrialResult
-from scriba.domain.window import Window
 
 __all__ = ["router"]
 
@@ -66,7 +65,7 @@ def create_webhook(request: Request, caller: Caller, _query: NoQuery, body: Json
     """Make an endpoint, in the short form."""
     endpoints, actor = services_of(request).webhooks.endpoints, actor_of(request, caller)
     answer = endpoints.create(caller.org_id, read_simple(body), actor=actor, repeat=repeat)
-    return mark_replayed(_raw(answer, HTTPStatus.CREATED), repeat)
+    return mark_replayed(encoded_answer(answer, HTTPStatus.CREATED), repeat)
 
 
 @router.post(
@@ -80,7 +79,7 @@ def create_endpoint(request: Request, caller: Caller, _query: NoQuery, body: Jso
     """Make an endpoint. It is sent what happens from now on."""
     endpoints, actor = services_of(request).webhooks.endpoints, actor_of(request, caller)
     answer = endpoints.create(caller.org_id, read_draft(body), actor=actor, repeat=repeat)
-    return mark_replayed(_raw(answer, HTTPStatus.CREATED), repeat)
+    return mark_replayed(encoded_answer(answer, HTTPStatus.CREATED), repeat)
 
 
 @router.get(_ENDPOINTS, response_class=Response, responses=answers(EndpointList, "The endpoints."))
@@ -89,7 +88,7 @@ def list_endpoints(request: Request, caller: Caller, query: EndpointQuery) -> Re
     window = query.window()
     page = services_of(request).webhooks.endpoints.list(caller.org_id, window, query.statuses())
     shown = [each.document() for each in page.endpoints]
-    return _answer({"endpoints": shown, "pagination": _pagination(page.total, window, len(shown))})
+    return json_answer({"endpoints": shown, "pagination": pagination_of(window, page.total, len(shown))})
 
 
 @router.get(_ENDPOINT, response_class=Response, responses=answers(EndpointAnswer, "The endpoint."))
@@ -120,7 +119,7 @@ def update_endpoint(
 def delete_endpoint(request: Request, caller: Caller, id: str, _query: NoQuery) -> Response:  # noqa: A002 - the name in the path
     """Delete an endpoint. What was sent to it stays readable for its time."""
     endpoint = services_of(request).webhooks.endpoints.delete(caller.org_id, id, actor=actor_of(request, caller))
-    return _answer({"id": endpoint.id, "deleted": True})
+    return json_answer({"id": endpoint.id, "deleted": True})
 
 
 @router.post(
@@ -140,7 +139,7 @@ def rotate_secret(
     """Give an endpoint a new secret; until the earlier one expires, both sign."""
     endpoints, actor = services_of(request).webhooks.endpoints, actor_of(request, caller)
     answer = endpoints.rotate(caller.org_id, id, read_grace(body), actor=actor, repeat=repeat)
-    return mark_replayed(_raw(answer), repeat)
+    return mark_replayed(encoded_answer(answer), repeat)
 
 
 @router.post(
@@ -159,7 +158,7 @@ async def try_endpoint(
     """Send an event to an endpoint now, once, and keep nothing of it."""
     webhooks, trial = services_of(request).webhooks, read_trial(body)
     endpoint = await run_in_threadpool(webhooks.endpoints.find, caller.org_id, id)
-    return _answer(await webhooks.try_out(endpoint, trial))
+    return json_answer(await webhooks.try_out(endpoint, trial))
 
 
 @router.get(_DELIVERIES, response_class=Response, responses=answers(DeliveryList, "The deliveries."))
@@ -169,7 +168,8 @@ def list_deliveries(request: Request, caller: Caller, query: DeliveryQuery) -> R
     page = services_of(request).webhooks.deliveries.list(
         caller.org_id, window, endpoint_ids=query.endpoint_ids(), statuses=query.statuses()
     )
-    return _answer({"deliveries": page.deliveries, "pagination": _pagination(page.total, window, len(page.deliveries))})
+    pagination = pagination_of(window, page.total, len(page.deliveries))
+    return json_answer({"deliveries": page.deliveries, "pagination": pagination})
 
 
 @router.get(
@@ -177,7 +177,7 @@ def list_deliveries(request: Request, caller: Caller, query: DeliveryQuery) -> R
 )
 def get_delivery(request: Request, caller: Caller, id: str, _query: NoQuery) -> Response:  # noqa: A002 - the name in the path
     """Return a delivery with the event that was sent."""
-    return _answer({"delivery": services_of(request).webhooks.deliveries.find(caller.org_id, id)})
+    return json_answer({"delivery": services_of(request).webhooks.deliveries.find(caller.org_id, id)})
 
 
 @router.post(
@@ -198,26 +198,14 @@ def replay_delivery(
     """Send an event again, the same to the byte."""
     deliveries, actor = services_of(request).webhooks.deliveries, actor_of(request, caller)
     answer = deliveries.replay(caller.org_id, id, read_replay(body), actor=actor, repeat=repeat)
-    return mark_replayed(_raw(answer, HTTPStatus.ACCEPTED), repeat)
+    return mark_replayed(encoded_answer(answer, HTTPStatus.ACCEPTED), repeat)
 
 
 @router.get("/webhooks/v1/event_types", response_class=Response, responses=answers(EventTypeList, "The events."))
 def list_event_types(_caller: Caller, _query: NoQuery) -> Response:
     """List the events that an endpoint can be sent."""
-    return _answer({"eventTypes": list(EVENT_TYPES.values())})
+    return json_answer({"eventTypes": list(EVENT_TYPES.values())})
 
 
 def _endpoint(endpoint: Endpoint) -> Response:
-    return _answer({"endpoint": endpoint.document()})
-
-
-def _pagination(total: int, window: Window, count: int) -> Pagination:
-    return Pagination(total=total, limit=window.limit, offset=window.offset, has_more=window.offset + count < total)
-
-
-def _answer(document: object) -> Response:
-    return _raw(msgspec.json.encode(document))
-
-
-def _raw(answer: bytes, status: HTTPStatus = HTTPStatus.OK) -> Response:
-    return Response(answer, status, media_type="application/json")
+    return json_answer({"endpoint": endpoint.document()})

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from scriba.audit.query import Export, Page
     from scriba.domain.filter import Filters
+    from scriba.domain.window import Window
 
 __all__ = [
     "FORMATS",
@@ -32,6 +33,7 @@ __all__ = [
     "json_chunks",
     "ndjson_chunks",
     "page_json",
+    "pagination_of",
     "parse_format",
 ]
 
@@ -61,6 +63,11 @@ class Pagination(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     limit: int
     offset: int
     has_more: bool
+
+
+def pagination_of(window: Window, total: int, count: int) -> Pagination:
+    """Say which part of a list of `total` members an answer with `count` of them holds."""
+    return Pagination(total=total, limit=window.limit, offset=window.offset, has_more=window.offset + count < total)
 
 
 class EntryPagination(Pagination, frozen=True, kw_only=True, rename="camel"):
@@ -121,7 +128,7 @@ def entry_chunks(
 
 
 def file_name(org_name: str, filters: Filters, kind: FileFormat) -> str:
-    """Return a name that tells whose entries of which days a file holds, such as `audit-logs-acme-from-2025-01-01.csv`."""
+    """Return a name that says whose entries of which days a file has, such as `audit-logs-acme-from-2025-01-01.csv`."""
     start = None if filters.start is None else _day(filters.start)
     end = None if filters.end is None else _day(max(filters.end - 1, 0))  # the last moment that belongs to it
     if start is not None and end is not None:

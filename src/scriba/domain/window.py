@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias, TypeVar
 
 import msgspec
 
@@ -21,6 +21,8 @@ DEFAULT_LIMIT: Final = 100
 MAX_LIMIT: Final = 1000
 MAX_OFFSET: Final = 2**53 - 1
 
+_Member = TypeVar("_Member")
+
 _DIGITS: Final = re.compile(r"[0-9]{1,16}")
 
 
@@ -29,6 +31,10 @@ class Window(msgspec.Struct, frozen=True):
 
     limit: int = DEFAULT_LIMIT
     offset: int = 0
+
+    def part_of(self, members: Sequence[_Member]) -> Sequence[_Member]:
+        """Return what is wanted of a whole list."""
+        return members[self.offset : self.offset + self.limit]
 
 
 def parse_limit(given: Sequence[str]) -> int | None:
