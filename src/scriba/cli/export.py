@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Final
+from typing import TYPE_CHECKING
 
 import click
 
@@ -18,6 +14,7 @@ from scriba.cli.command import Command
 from scriba.cli.filter_options import as_options, filter_options, given_filters
 from scriba.cli.opening import open_existing
 from scriba.cli.options import config_option, json_option, org_option
+from scriba.cli.output_file import STANDARD_OUTPUT, open_output, output_option
 from scriba.cli.progress import progress
 from scriba.cli.show import print_json
 from scriba.domain.filter import parse_filters
@@ -26,13 +23,12 @@ from scriba.storage.model import COMMAND_LINE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
     from scriba.audit.query import Entry, Export
     from scriba.domain.window import Order
 
 __all__ = ["export"]
-
-_STANDARD_OUTPUT: Final = Path("-")
 
 
 @click.command(cls=Command, epilog="scriba export --org acme --format csv --start-date 2025-01-01 -o january.csv")
@@ -44,14 +40,7 @@ _STANDARD_OUTPUT: Final = Path("-")
 @click.option("--columns", multiple=True, metavar="NAMES", help="Of CSV, joined by commas, instead of the usual ones.")
 @click.option("--include", type=click.Choice(["outcome"]), help="How the call of each entry ended, too.")
 @click.option("--order", type=click.Choice(["desc", "asc"]), default="desc", help="Newest first, or oldest first.")
-@click.option(
-    "-o",
-    "--output",
-    required=True,
-    type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
-    metavar="FILE",
-    help="Where to write it; - for standard output.",
-)
+@output_option
 @config_option
 @json_option
 def export(  # one for each option
@@ -77,10 +66,10 @@ def export(  # one for each option
         org_id = opened.control.find_organisation(org).id
         found = AuditLog(opened.store.database).export(org_id, filters, order=order, with_outcomes=with_outcomes)
         record_export(opened.store, org_id, actor=COMMAND_LINE, filters=told, kind=form.name, count=found.total)
-        with _opened(output) as file, progress("Exporting") as advance:
+        with open_output(output) as file, progress("Exporting") as advance:
             for chunk in export_chunks(_counted(found, advance), form, wanted):
                 file.write(chunk)
-    if output == _STANDARD_OUTPUT:
+    if output == STANDARD_OUTPUT:
         return
     if as_json:
         print_json({"file": str(output), "format": form.name, "entries": found.total})
@@ -107,21 +96,3 @@ def _counted(found: Export, advance: Callable[[int, int], None]) -> Export:
             advance(done, found.total)
 
     return found._replace(chunks=chunks())
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[BinaryIO]:
-    """Open a file that is put in its place when it is whole, and is nowhere if that fails."""
-    if path == _STANDARD_OUTPUT:
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
-        return
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with part.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)

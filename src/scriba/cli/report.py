@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -21,6 +18,7 @@ from scriba.cli.command import Command
 from scriba.cli.filter_options import as_options, filter_options, given_filters
 from scriba.cli.opening import open_existing
 from scriba.cli.options import config_option, json_option, org_option
+from scriba.cli.output_file import STANDARD_OUTPUT, open_output, output_option
 from scriba.cli.progress import progress
 from scriba.cli.show import print_json
 from scriba.domain.buckets import Granularity
@@ -28,6 +26,7 @@ from scriba.storage.model import LogName
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
+    from pathlib import Path
 
     from scriba.audit.report.question import Question
     from scriba.audit.report.report import Report
@@ -50,14 +49,7 @@ _PERIOD: Final = "2025, 2025-Q1, 2025-01, 2025-W03 or 2025-01-10, in UTC [defaul
 @click.option(
     "--format", "form", type=click.Choice(list(FORMS)), default="json", show_default=True, help="Of the file."
 )
-@click.option(
-    "-o",
-    "--output",
-    required=True,
-    type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
-    metavar="FILE",
-    help="Where to write it; - for standard output.",
-)
+@output_option
 @config_option
 @json_option
 def report(*, org: str, form: str, output: Path, config: Path | None, as_json: bool, **given: tuple[str, ...]) -> None:
@@ -66,16 +58,13 @@ def report(*, org: str, form: str, output: Path, config: Path | None, as_json: b
     with open_existing(config) as opened:
         org_id = opened.control.find_organisation(org).id
         made = _make(opened, org_id, question)
-    content = FORMS[form].write(made)
-    is_shown = str(output) == "-"
-    if is_shown:
-        sys.stdout.buffer.write(content)
-        sys.stdout.flush()
-    else:
-        _write(output, content)
-    if as_json and not is_shown:
+    with open_output(output) as file:
+        file.write(FORMS[form].write(made))
+    if output == STANDARD_OUTPUT:
+        return
+    if as_json:
         print_json({"report": made.id, "file": str(output), "complianceStatus": assess(made).status})
-    elif not is_shown:
+    else:
         _tell(made, output)
 
 
@@ -94,16 +83,6 @@ def _make(opened: Opened, org_id: str, question: Question) -> Report:
 
 def _watch(name: LogName) -> AbstractContextManager[Advance]:
     return progress(f"Verifying {name}")
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Put a file in its place whole, so that a report is never half of one."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        part.write_bytes(content)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _tell(made: Report, output: Path) -> None:
