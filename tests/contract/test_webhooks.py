@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import event, func, select, update
 from tests.receiver import SECRET, receiving, redirecting, status
 from tests.stores import a_decision
 
-from scriba.delivery.attempt import LEASE_MICROS
+from scriba.delivery.attempt import LEASE_MICROS, due_endpoints
 from scriba.delivery.backlog import forget_old, read_lag
 from scriba.delivery.cursors import behind
 from scriba.delivery.deliveries import Deliveries
-from scriba.delivery.dispatcher import Dispatcher
+from scriba.delivery.dispatcher import MAX_UNDER_WAY, Dispatcher
 from scriba.delivery.draft import Change, Draft
 from scriba.delivery.endpoints import Endpoints
 from scriba.delivery.fan_out import fan_out
@@ -26,7 +26,7 @@ from scriba.delivery.secret import PURPOSE, SecretBox
 from scriba.delivery.sender import Sender
 from scriba.domain.record import Event
 from scriba.domain.window import Window
-from scriba.errors import Conflict, InvalidInput, NotFound
+from scriba.errors import Conflict, IntegrityError, InvalidInput, NotFound
 from scriba.settings import WebhookSettings
 from scriba.storage.hot import pending
 from scriba.storage.model import COMMAND_LINE, LogId, LogName
@@ -507,6 +507,89 @@ def test_an_endpoint_whose_secret_was_changed_fails_alone(lab: Lab) -> None:
     assert {row.last_error for row in lab.rows()} == {None, "secret_unreadable"}
 
 
+def test_a_record_that_was_changed_holds_up_its_own_endpoints_alone(lab: Lab, caplog: pytest.LogCaptureFixture) -> None:
+    """Promise: one organisation's damaged log stops no other's webhooks, and is told once, not every second."""
+    harmed = lab.endpoint(path="/harmed")
+    lab.decide()
+    with lab.opened.store.database.write() as connection:
+        connection.execute(update(records).where(records.c.type == "decision").values(violation_reasons="{"))
+    lab.org_id = lab.opened.control.create_organisation("another", actor=COMMAND_LINE).id
+    lab.endpoint(path="/other")
+    told = lab.decide()
+    lab.drive()
+    assert [got.json["data"]["requestId"] for got in lab.receiver.processed] == [told]
+    assert [harmed in line.getMessage() for line in caplog.records if line.levelname == "ERROR"] == [True]
+
+
+def test_an_answer_that_cannot_be_written_down_holds_up_no_other(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Promise: if an organisation's log `admin` refuses an event about an endpoint, the others go on."""
+    lab.endpoint(path="/gone")
+    lab.endpoint(path="/good")
+    lab.receiver.modes["/gone"] = status(410)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise IntegrityError("The seal does not fit.")
+
+    monkeypatch.setattr(lab.dispatcher._journal, "write", refuse)
+    lab.decide()
+    lab.drive()
+    assert {row.status for row in lab.rows()} == {"pending", "delivered"}
+
+
+def test_attempts_under_way_are_few_and_shared_out(lab: Lab) -> None:
+    """Promise: however many endpoints never answer, a process holds so many connections, and keeps half for others."""
+    dead = {f"dead-{number}": 0 for number in range(500)}
+    dispatcher = lab.dispatcher
+    placed = dispatcher._places(dead, 0)
+    assert set(placed.values()) == {1}
+    assert sum(placed.values()) == MAX_UNDER_WAY // 2
+    dispatcher._under_way = dict(placed)
+    assert dispatcher._places(dead, SECOND) == {}
+    well = {f"well-{number}": 1 for number in range(20)}
+    for endpoint_id in well:
+        dispatcher._places({endpoint_id: 0}, 0)
+        dispatcher._paces[endpoint_id].speed_up()
+    more = dispatcher._places(dead | well, SECOND)
+    assert set(more) == set(well)
+    assert sum(more.values()) == MAX_UNDER_WAY // 2
+    assert max(more.values()) - min(more.values()) <= 1
+
+
+def test_an_endpoint_that_fails_is_tried_one_by_one_until_it_answers(lab: Lab) -> None:
+    """Promise: what never answered, or fails, gets one attempt at a time; a success opens it to eight."""
+    lab.endpoint()
+    pace = lab.dispatcher._paces
+    told = {lab.decide() for _ in range(3)}
+    lab.receiver.modes["/hook"] = status(500)
+    lab.drive()
+    assert [one.width for one in pace.values()] == [1]
+    lab.receiver.modes.clear()
+    lab.skipped += 10 * SECOND
+    lab.drive()
+    assert [one.width for one in pace.values()] == [8]
+    lab.drive()
+    assert {got.json["data"]["requestId"] for got in lab.receiver.processed} <= told
+
+
+def test_what_is_due_is_found_by_its_index(lab: Lab) -> None:
+    """Promise: a look at what is due costs the same, however many deliveries wait."""
+    if lab.opened.store.database.dialect != "sqlite":
+        pytest.skip("PostgreSQL plans by the size of a table, which is empty here")
+    lab.endpoint()
+    lab.decide()
+    plans: list[str] = []
+    with lab.opened.store.database.read() as connection:
+
+        @event.listens_for(connection, "before_cursor_execute", retval=True)
+        def explain(_connection: object, cursor: Any, statement: str, parameters: Any, *_: object) -> tuple[str, Any]:
+            cursor.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)
+            plans.extend(str(row) for row in cursor.fetchall())
+            return statement, parameters
+
+        due_endpoints(connection, lab.now())
+    assert any("ix_webhook_deliveries_due" in plan for plan in plans)
+
+
 def test_a_cursor_that_moved_meanwhile_is_read_again(lab: Lab) -> None:
     """Promise: what another process did since we looked is not done a second time."""
     lab.endpoint()
@@ -516,6 +599,6 @@ def test_a_cursor_that_moved_meanwhile_is_read_again(lab: Lab) -> None:
         (found,) = [one for one in behind(connection) if one.size - one.next_seq == 1]
     for _ in range(2):
         with database.write() as connection:
-            fan_out(connection, found, lab.now())
+            fan_out(connection, found, lab.now(), {})
     with database.read() as connection:
         assert connection.execute(select(func.count()).select_from(webhook_deliveries)).scalar_one() == 1

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import literal_column, or_, select, update
 
 from scriba.delivery.backlog import drop_backlog
 from scriba.delivery.endpoint import ACTIVE, AUTO_DISABLED, Endpoint, endpoint_of, failing_columns, log_document
@@ -37,7 +37,7 @@ LEASE_MICROS: Final = 60_000_000
 """How long an attempt may be under way before another process makes it anew: the longest request and much more."""
 
 _DISPATCHER: Final = Actor(name="webhooks")
-_pending: Final = webhook_deliveries.c.status == "pending"
+_pending: Final = webhook_deliveries.c.status == literal_column("'pending'")  # a parameter would miss the index
 
 
 class Claimed(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,13 +80,15 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
 def due_endpoints(connection: Connection, now: int) -> dict[str, int]:
     """Return the active endpoints that something is due for, and when the longest waiting of it became due."""
-    query = (
-        select(webhook_deliveries.c.endpoint_id, func.min(webhook_deliveries.c.next_at))
-        .join(webhook_endpoints, webhook_endpoints.c.id == webhook_deliveries.c.endpoint_id)
-        .where(webhook_endpoints.c.status == ACTIVE, _due(now))
-        .group_by(webhook_deliveries.c.endpoint_id)
+    first = (
+        select(webhook_deliveries.c.next_at)
+        .where(webhook_deliveries.c.endpoint_id == webhook_endpoints.c.id, _due(now))
+        .order_by(webhook_deliveries.c.next_at)
+        .limit(1)
+        .scalar_subquery()  # by the index, however many wait
     )
-    return {row[0]: row[1] for row in connection.execute(query)}
+    query = select(webhook_endpoints.c.id, first).where(webhook_endpoints.c.status == ACTIVE)
+    return {row[0]: row[1] for row in connection.execute(query) if row[1] is not None}
 
 
 def claim(connection: Connection, holder: str, places: Mapping[str, int], now: int) -> list[Claimed]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import msgspec
-from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy import delete, func, literal_column, or_, select, update
 
 from scriba.delivery.endpoint import ACTIVE
 from scriba.storage.model import TIERS
@@ -28,7 +28,7 @@ HISTORY_DAYS: Final = 30
 """How long they are kept, and never longer than the organisation keeps entries."""
 
 _DAY: Final = 86_400_000_000
-_pending: Final = webhook_deliveries.c.status == "pending"
+_pending: Final = webhook_deliveries.c.status == literal_column("'pending'")  # a parameter would miss the index
 
 
 class Lag(msgspec.Struct, frozen=True, kw_only=True):

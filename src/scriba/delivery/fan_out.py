@@ -5,7 +5,8 @@ So an event is neither left out nor written twice, whenever a process dies and h
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import MutableMapping
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from sqlalchemy import insert, select
 
@@ -14,7 +15,7 @@ from scriba.delivery.cursors import behind, move
 from scriba.delivery.endpoint import endpoint_of
 from scriba.delivery.events import body_of, event_data, event_type, matches
 from scriba.domain.ids import mint_id
-from scriba.domain.record import Decision, Event
+from scriba.domain.record import Decision, Event, Stored
 from scriba.storage.rows import COLUMNS, stored_of
 from scriba.storage.tables import records, webhook_deliveries, webhook_endpoints
 
@@ -23,18 +24,23 @@ if TYPE_CHECKING:
 
     from scriba.delivery.cursors import Behind
     from scriba.delivery.endpoint import Endpoint
-    from scriba.domain.record import Stored
 
-__all__ = ["AT_ONCE", "fan_out"]
+__all__ = ["AT_ONCE", "RecordsRead", "fan_out"]
 
 AT_ONCE: Final = 500
 """Records that one transaction looks at."""
 
+RecordsRead: TypeAlias = MutableMapping[tuple[int, int, int], list[Stored]]
+"""Records that were read already, by their log and the first and last of them: endpoints mostly stand alike."""
+
 _ROWS: Final = select(*(records.c[name] for name in COLUMNS)).order_by(records.c.seq)
 
 
-def fan_out(connection: Connection, found: Behind, now: int) -> bool:
-    """Turn the next records into deliveries; returns whether there may be more of them to do now."""
+def fan_out(connection: Connection, found: Behind, now: int, read: RecordsRead) -> bool:
+    """Turn the next records into deliveries; returns whether there may be more of them to do now.
+
+    :param read: looked at first, and added to; of this transaction alone
+    """
     endpoint = _locked(connection, found.endpoint_id)
     current = next(iter(behind(connection, found.endpoint_id, found.log_id)), None)
     if endpoint is None or current is None:
@@ -43,13 +49,19 @@ def fan_out(connection: Connection, found: Behind, now: int) -> bool:
     if not free:
         return False
     end = min(current.size, current.next_seq + min(AT_ONCE, free))
-    this = (records.c.log_id == current.log_id) & (records.c.seq >= current.next_seq) & (records.c.seq < end)
-    stored = [stored_of(row, endpoint.org_id) for row in connection.execute(_ROWS.where(this))]
-    rows = [row for each in stored if (row := _delivery(endpoint, current.log_id, each, now)) is not None]
+    place = (current.log_id, current.next_seq, end)
+    if place not in read:
+        read[place] = _read(connection, endpoint.org_id, *place)
+    rows = [row for each in read[place] if (row := _delivery(endpoint, current.log_id, each, now)) is not None]
     if rows:
         connection.execute(insert(webhook_deliveries), rows)
     move(connection, endpoint.id, current.log_id, end)
     return end < current.size
+
+
+def _read(connection: Connection, org_id: str, log_id: int, start: int, end: int) -> list[Stored]:
+    this = (records.c.log_id == log_id) & (records.c.seq >= start) & (records.c.seq < end)
+    return [stored_of(row, org_id) for row in connection.execute(_ROWS.where(this))]
 
 
 def _locked(connection: Connection, endpoint_id: str) -> Endpoint | None:

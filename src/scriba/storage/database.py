@@ -7,6 +7,7 @@ takes its one write lock at once (`BEGIN IMMEDIATE`), so that no reader is upgra
 
 from __future__ import annotations
 
+import threading
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -68,6 +69,7 @@ class Database:
         self._readers = self._connect(_READERS)
         self._writers = self._connect(_WRITERS)
         self._driver = self._writers.dialect.loaded_dbapi
+        self._turn = threading.Lock()
 
     @property
     def name(self) -> str:
@@ -107,10 +109,27 @@ class Database:
         """
         with (
             self._reaching(),
+            self._own_turn(),
             self._writers.connect().execution_options(**{WRITE: True}) as connection,
             connection.begin(),
         ):
             yield connection
+
+    @contextmanager
+    def _own_turn(self) -> Iterator[None]:
+        """Have the writers of this process to SQLite wait for each other here, where the next one goes on at once.
+
+        SQLite itself has whoever waits look again every so often, and late if it has waited for long.
+        """
+        if self.dialect != "sqlite":
+            yield
+            return
+        if not self._turn.acquire(timeout=PATIENCE_SECONDS):
+            raise StoreUnreachable(f"The database {self.name} cannot be used: database is locked")
+        try:
+            yield
+        finally:
+            self._turn.release()
 
     def clock(self, connection: Connection) -> int:
         """Return the database's clock in microseconds, read now and not when the transaction began."""
