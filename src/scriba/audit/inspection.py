@@ -28,7 +28,7 @@ from scriba.storage.tables import documents, logs
 from scriba.storage.tasks import Task
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from sqlalchemy import Connection
 
@@ -192,7 +192,7 @@ def _distinct(findings: Sequence[Finding]) -> Iterator[Finding]:
         yield finding
 
 
-def _facts(log: str, new: Sequence[Finding], result: Verification) -> Mapping[str, object]:
+def _facts(log: str, new: Sequence[Finding], result: Verification) -> dict[str, object]:
     """Return what the event says: where it is, how much there is, and the first of what is new."""
     facts: dict[str, object] = {"log": log, "findings": len(result.findings) + result.further}
     if result.first_bad is not None:

@@ -23,7 +23,7 @@ from scriba.storage.events import Journal
 from scriba.storage.holds import Hold, Holds, holds_against
 from scriba.storage.marks import MARKED, Place
 from scriba.storage.model import Actor, LogId, LogName, Organisation
-from scriba.storage.purge import Prefix, delete_purged, find_mark, move_minimum, prove_prefix, slowest_cursor
+from scriba.storage.purge import Prefix, delete_purged, find_mark, move_minimum, prove_prefix, webhook_cursors_of
 from scriba.storage.tables import logs, organisations, records
 from scriba.storage.tasks import HELD_SECONDS, Task
 
@@ -238,14 +238,17 @@ def _mark_for(
 ) -> tuple[Place | None, tuple[str, ...], tuple[str, ...]]:
     """Return the mark to purge up to, the webhooks that keep it from going further, and those that lose something."""
     mark = find_mark(connection, row, cutoff)
-    slowest = slowest_cursor(connection, row.id)
-    if mark is None or slowest is None or slowest[0] >= mark.seq:
+    cursors = webhook_cursors_of(connection, row)
+    slowest = min(cursors.values(), default=None)
+    if mark is None or slowest is None or slowest >= mark.seq:
         return mark, (), ()
-    seq, endpoints = slowest
-    candidates = (find_mark(connection, row, cutoff, up_to=seq), find_mark(connection, row, cutoff - _WAIT))
+    candidates = (find_mark(connection, row, cutoff, up_to=slowest), find_mark(connection, row, cutoff - _WAIT))
     chosen = max((place for place in candidates if place is not None), default=None)
-    loses = chosen is not None and chosen.seq > seq
-    return chosen, endpoints, endpoints if loses else ()
+    behind, lost = (
+        tuple(sorted(endpoint_id for endpoint_id, seq in cursors.items() if place is not None and seq < place.seq))
+        for place in (mark, chosen)
+    )
+    return chosen, behind, lost
 
 
 def _facts(purge: Purge, prefix: Prefix) -> dict[str, object]:

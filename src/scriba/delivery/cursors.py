@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from sqlalchemy import delete, func, insert, literal, select, text
+from sqlalchemy import case, delete, func, insert, literal, select, text
 
 from scriba.delivery.endpoint import ACTIVE
 from scriba.storage.model import LogName
@@ -22,7 +22,9 @@ _MOVE: Final = text(
     "INSERT INTO webhook_cursors (endpoint_id, log_id, next_seq) VALUES (:endpoint_id, :log_id, :next_seq) "
     "ON CONFLICT (endpoint_id, log_id) DO UPDATE SET next_seq = excluded.next_seq"
 )
-_next_seq: Final = func.coalesce(webhook_cursors.c.next_seq, 0)
+_told: Final = func.coalesce(webhook_cursors.c.next_seq, 0)
+# What was purged before an endpoint was told of it is passed over; the event about the purge names the endpoint.
+_next_seq: Final = case((_told < logs.c.first_seq, logs.c.first_seq), else_=_told)
 _BEHIND: Final[Select[Any]] = (
     select(webhook_endpoints.c.id, webhook_endpoints.c.org_id, logs.c.id, _next_seq, logs.c.size)
     .select_from(webhook_endpoints)

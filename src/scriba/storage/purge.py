@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from scriba.ledger.keyring import Keyring
     from scriba.storage.database import Database
 
-__all__ = ["Prefix", "delete_purged", "find_mark", "move_minimum", "prove_prefix", "slowest_cursor"]
+__all__ = ["Prefix", "delete_purged", "find_mark", "move_minimum", "prove_prefix", "webhook_cursors_of"]
 
 CHUNK: Final = 2_000
 """Rows that one transaction deletes: SQLite lets nobody else write meanwhile."""
@@ -149,22 +149,28 @@ def delete_purged(database: Database, log_id: int, *, rest: Callable[[float], ob
         rest((time.monotonic() - began) * _PAUSE)
 
 
-def slowest_cursor(connection: Connection, log_id: int) -> tuple[int, tuple[str, ...]] | None:
-    """Return the first `seq` of a log that some webhook has not been told of, and which; None without webhooks."""
+def webhook_cursors_of(connection: Connection, log: Row[Any]) -> dict[str, int]:
+    """Return the active webhooks that a log is told to, each with the first `seq` that it was not told of yet.
+
+    One without a cursor begins with the log, and none is told of what was purged.
+
+    :param log: a row of `logs`
+    """
+    if log.log == LogName.IMPORTS:
+        return {}
     query = (
-        select(webhook_cursors.c.next_seq, webhook_cursors.c.endpoint_id)
-        .join(webhook_endpoints, webhook_endpoints.c.id == webhook_cursors.c.endpoint_id)
+        select(webhook_endpoints.c.id, func.coalesce(webhook_cursors.c.next_seq, 0))
+        .outerjoin(
+            webhook_cursors,
+            (webhook_cursors.c.endpoint_id == webhook_endpoints.c.id) & (webhook_cursors.c.log_id == log.id),
+        )
         .where(
-            webhook_cursors.c.log_id == log_id,
+            webhook_endpoints.c.org_id == log.org_id,
             webhook_endpoints.c.status == "active",
             webhook_endpoints.c.deleted_at.is_(None),
         )
     )
-    found = connection.execute(query).all()
-    if not found:
-        return None
-    slowest = min(row.next_seq for row in found)
-    return slowest, tuple(sorted(row.endpoint_id for row in found if row.next_seq == slowest))
+    return {row[0]: max(row[1], log.first_seq) for row in connection.execute(query)}
 
 
 class _Broken(Exception):
