@@ -1,6 +1,5 @@
 """`/governance/holds`: the legal holds of the caller's organisation."""
 
-from collections.abc import Mapping
 from http import HTTPStatus
 
 import msgspec
@@ -9,11 +8,11 @@ from fastapi import APIRouter, Request, Response
 from scriba.api.access import Caller, actor_of, services_of
 from scriba.api.body import JsonBody
 from scriba.api.described import accepts, answers
-from scriba.api.fields import read_fields
 from scriba.api.json_answer import json_answer
 from scriba.api.query import NoQuery, WindowQuery
 from scriba.audit.export import Pagination, pagination_of
 from scriba.audit.kept import HoldDocument, hold_document
+from scriba.domain.fields import read_fields, required_text, text_or_none
 from scriba.domain.period import parse_end, parse_start
 from scriba.errors import InvalidInput
 from scriba.storage.holds import Hold
@@ -54,11 +53,11 @@ class HoldList(msgspec.Struct):
 def create_hold(request: Request, caller: Caller, _query: NoQuery, body: JsonBody) -> Response:
     """Keep entries from being purged, until the hold is released."""
     fields = read_fields(body, _FIELDS)
-    start, end = _date(fields, "startDate"), _date(fields, "endDate")
+    start, end = text_or_none(fields, "startDate"), text_or_none(fields, "endDate")
     hold = services_of(request).housekeeping.retention.holds.create(
         caller.org_id,
-        name=_text(fields, "name"),
-        reason=_text(fields, "reason"),
+        name=required_text(fields, "name"),
+        reason=required_text(fields, "reason"),
         logs=_logs(fields.get("logs", [])),
         start=None if start is None else parse_start(start, "startDate"),
         end=None if end is None else parse_end(end, "endDate"),
@@ -94,20 +93,6 @@ def release_hold(request: Request, caller: Caller, id: str, _query: NoQuery) -> 
 
 def _answer(hold: Hold, status: HTTPStatus = HTTPStatus.OK) -> Response:
     return json_answer(hold_document(hold), status)
-
-
-def _text(fields: Mapping[str, object], name: str) -> str:
-    value = fields.get(name)
-    if not isinstance(value, str):
-        raise InvalidInput(f"{name} is required, as text.", param=name)
-    return value
-
-
-def _date(fields: Mapping[str, object], name: str) -> str | None:
-    value = fields.get(name)
-    if value is not None and not isinstance(value, str):
-        raise InvalidInput(f"{name} must be a date or a timestamp.", param=name)
-    return value
 
 
 def _logs(value: object) -> list[LogName]:

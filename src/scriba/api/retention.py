@@ -8,10 +8,10 @@ from fastapi import APIRouter, Request, Response
 from scriba.api.access import Caller, actor_of, services_of
 from scriba.api.body import JsonBody
 from scriba.api.described import accepts, answers
-from scriba.api.fields import read_fields
 from scriba.api.json_answer import json_answer
 from scriba.api.query import NoQuery
 from scriba.audit.kept import Kept
+from scriba.domain.fields import read_fields
 from scriba.errors import InvalidInput
 from scriba.storage.control import KEEP_DAYS
 from scriba.storage.model import TIERS

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from scriba.delivery.events import EVENT_TYPES, TEST, matches
-from scriba.domain.nearest import did_you_mean
+from scriba.domain.fields import read_fields, required_text, text_or_none
 from scriba.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
 __all__ = [
     "MAX_GRACE",
@@ -75,9 +75,9 @@ def read_simple(body: object) -> Draft:
 
     :raises InvalidInput: naming the field
     """
-    fields = _object(body, ("url", "events", "secret"))
-    secret = _text(fields, "secret")
-    return Draft(url=_required(fields, "url"), filters=check_filters(fields.get("events"), "events"), secret=secret)
+    fields = read_fields(body, ("url", "events", "secret"))
+    secret = text_or_none(fields, "secret")
+    return Draft(url=required_text(fields, "url"), filters=check_filters(fields.get("events"), "events"), secret=secret)
 
 
 def read_draft(body: object) -> Draft:
@@ -86,13 +86,13 @@ def read_draft(body: object) -> Draft:
     :raises InvalidInput: naming the field
     """
     names = ("url", "eventTypeFilters", "description", "resourceScopes", "signingSecret")
-    fields = _object(body, names)
+    fields = read_fields(body, names)
     _refuse_scopes(fields)
     return Draft(
-        url=_required(fields, "url"),
+        url=required_text(fields, "url"),
         filters=check_filters(fields.get("eventTypeFilters"), "eventTypeFilters"),
         description=_description(fields),
-        secret=_text(fields, "signingSecret"),
+        secret=text_or_none(fields, "signingSecret"),
         secret_param="signingSecret",  # noqa: S106 - the name of a field
     )
 
@@ -102,11 +102,11 @@ def read_change(body: object) -> Change:
 
     :raises InvalidInput: naming the field
     """
-    fields = _object(body, ("url", "eventTypeFilters", "description", "resourceScopes", "status"))
+    fields = read_fields(body, ("url", "eventTypeFilters", "description", "resourceScopes", "status"))
     _refuse_scopes(fields)
     read: dict[str, Any] = {}
     if "url" in fields:
-        read["url"] = _required(fields, "url")
+        read["url"] = required_text(fields, "url")
     if "eventTypeFilters" in fields:
         read["filters"] = check_filters(fields["eventTypeFilters"], "eventTypeFilters")
     if "description" in fields:
@@ -124,7 +124,7 @@ def read_grace(body: object) -> int:
     :raises InvalidInput: naming the field
     """
     name = "previousSecretExpiresInSec"
-    seconds = _object(body, (name,)).get(name, _DEFAULT_GRACE)
+    seconds = read_fields(body, (name,)).get(name, _DEFAULT_GRACE)
     if not isinstance(seconds, int) or isinstance(seconds, bool) or not 0 <= seconds <= MAX_GRACE:
         raise InvalidInput(f"{name} must be a whole number from 0 to {MAX_GRACE}.", param=name)
     return seconds
@@ -135,7 +135,7 @@ def read_trial(body: object) -> Trial:
 
     :raises InvalidInput: naming the field
     """
-    fields = _object(body, ("eventType", "payload"))
+    fields = read_fields(body, ("eventType", "payload"))
     name = fields.get("eventType", TEST)
     if not isinstance(name, str) or name not in EVENT_TYPES:
         raise InvalidInput(f"eventType must be one of {', '.join(EVENT_TYPES)}.", param="eventType")
@@ -148,35 +148,11 @@ def read_replay(body: object) -> object:
 
     :raises InvalidInput: naming the field
     """
-    return _object(body, ("payload",)).get("payload", msgspec.UNSET)
-
-
-def _object(body: object, names: Iterable[str]) -> Mapping[str, Any]:
-    if not isinstance(body, dict):
-        raise InvalidInput("The request body must be a JSON object.", param="body")
-    unknown = next((name for name in body if name not in names), None)
-    if unknown is not None:
-        hint = did_you_mean(unknown, names)
-        raise InvalidInput(f"There is no field {unknown[:100]!r} here.", param=unknown[:100], hint=hint)
-    return body
-
-
-def _required(fields: Mapping[str, Any], name: str) -> str:
-    value = fields.get(name)
-    if not isinstance(value, str) or not value:
-        raise InvalidInput(f"{name} is required, as text.", param=name)
-    return value
-
-
-def _text(fields: Mapping[str, Any], name: str) -> str | None:
-    value = fields.get(name)
-    if value is not None and not isinstance(value, str):
-        raise InvalidInput(f"{name} must be text.", param=name)
-    return value
+    return read_fields(body, ("payload",)).get("payload", msgspec.UNSET)
 
 
 def _description(fields: Mapping[str, Any]) -> str | None:
-    text = _text(fields, "description")
+    text = text_or_none(fields, "description")
     if text is not None and len(text.encode()) > _MAX_DESCRIPTION:
         raise InvalidInput(f"description has at most {_MAX_DESCRIPTION} bytes.", param="description")
     return text
