@@ -33,7 +33,10 @@ _KINDS: Final = {
 
 
 def check_names(
-    layer: Layer, general: type[msgspec.Struct], tables: Mapping[str, type[msgspec.Struct]], provider: type[msgspec.Struct]
+    layer: Layer,
+    general: type[msgspec.Struct],
+    tables: Mapping[str, type[msgspec.Struct]],
+    provider: type[msgspec.Struct],
 ) -> None:
     """Refuse the first setting that does not exist, with the nearest one that does.
 
