@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import msgspec
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, text
 
 from scriba.audit.entry import EntryOutcome
 from scriba.domain.record import Outcome, Record
 from scriba.errors import IntegrityError
-from scriba.storage.tables import records
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,14 +21,18 @@ if TYPE_CHECKING:
 __all__ = ["read_outcomes"]
 
 _SELECT: Final = (
-    select(records.c.decision_seq, records.c.detail)
-    .where(
-        records.c.log_id == bindparam("log_id"),
-        records.c.decision_seq.in_(bindparam("seqs", expanding=True)),
-        records.c.seq < bindparam("size"),
-    )
-    .order_by(records.c.seq)
+    "SELECT decision_seq, detail FROM records{hint} WHERE log_id = :log_id AND decision_seq IN :seqs AND seq < :size "
+    "ORDER BY seq"
 )
+_HINTS: Final = {
+    # By itself, SQLite would read the whole log in its order to find the outcomes of a page.
+    "sqlite": " INDEXED BY ix_records_log_id_decision_seq",
+    "postgresql": "",
+}
+_STATEMENTS: Final = {
+    dialect: text(_SELECT.format(hint=hint)).bindparams(bindparam("seqs", expanding=True))
+    for dialect, hint in _HINTS.items()
+}
 _decode: Final = msgspec.json.Decoder(Record).decode
 
 
@@ -38,7 +41,8 @@ def read_outcomes(connection: Connection, span: Span, seqs: Iterable[int]) -> di
 
     :raises IntegrityError: nobody can have written one of them
     """
-    rows = connection.execute(_SELECT, {"log_id": span.log_id, "seqs": list(seqs), "size": span.size})
+    statement = _STATEMENTS[connection.dialect.name]
+    rows = connection.execute(statement, {"log_id": span.log_id, "seqs": list(seqs), "size": span.size})
     return {seq: _outcome(seq, detail, span) for seq, detail in rows}
 
 
