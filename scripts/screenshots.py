@@ -1,4 +1,4 @@
-"""Make the pictures of the console in docs/images anew: `python -m scripts.screenshots`, where this repository starts.
+"""Make the pictures in docs/images anew: `python -m scripts.screenshots`, where this repository starts.
 
 They are taken from the running server with a real browser. The entries are invented, and written like the gateway's.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import tempfile
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -17,10 +18,11 @@ from tests.running import Running, serving, settings_in
 from scriba.domain.ids import mint_id
 from scriba.domain.record import Decision, Hidden
 from scriba.policy.reasons import Code, long_reason
+from scriba.storage.hot import pending
 from scriba.storage.model import COMMAND_LINE, LogId, LogName, Role
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, ViewportSize
+    from playwright.sync_api import Browser, Page, ViewportSize
 
 IMAGES: Final = Path(__file__).parents[1] / "docs" / "images"
 SIZE: Final[ViewportSize] = {"width": 1280, "height": 800}
@@ -67,7 +69,7 @@ ENTRIES: Final = (
 
 
 def main() -> None:
-    """Take both pictures."""
+    """Take the pictures."""
     path = find()
     if path is None:
         raise SystemExit("No browser: install chromium-headless-shell, or set SCRIBA_CHROMIUM.")
@@ -89,9 +91,10 @@ def main() -> None:
 
 def log_entries(server: Running, org_id: str) -> None:
     """Log the entries with a pause between them, so that their times look like life."""
-    log = LogId(org_id, LogName.REQUESTS)
+    store, log = server.services.store, LogId(org_id, LogName.REQUESTS)
     for number, fields in enumerate(ENTRIES):
-        server.application.appender.submit(log, a_decision(org_id, fields))
+        with store.database.write() as connection:
+            store.hot.append(connection, [pending(log, a_decision(org_id, fields))])
         time.sleep(PAUSE_SECONDS * (1 + number % 3))
 
 
@@ -103,7 +106,7 @@ def a_decision(org_id: str, fields: dict[str, Any]) -> Decision:
 
 
 def take(browser: Browser, url: str, key: str, scheme: Literal["light", "dark"]) -> None:
-    """Take the picture of one colour scheme."""
+    """Take the pictures of one colour scheme."""
     context = browser.new_context(
         base_url=url, color_scheme=scheme, viewport=SIZE, device_scale_factor=SCALE, reduced_motion="reduce"
     )
@@ -113,9 +116,16 @@ def take(browser: Browser, url: str, key: str, scheme: Literal["light", "dark"])
     page.get_by_role("button", name="Sign in").click()
     expect(page.locator("#live")).to_have_text("Live")
     expect(page.locator("#seal")).to_contain_text("Verified")
-    picture = IMAGES / f"console-{scheme}.png"
-    page.screenshot(path=picture)
+    keep(page, f"console-{scheme}.png")
+    page.goto(f"/reports?period={datetime.now(UTC):%Y-%m}&format=html")
+    keep(page, f"report-{scheme}.png")
     context.close()
+
+
+def keep(page: Page, name: str) -> None:
+    """Take a picture of what a page shows."""
+    picture = IMAGES / name
+    page.screenshot(path=picture)
     if picture.stat().st_size > MAX_BYTES:
         raise SystemExit(f"{picture} has {picture.stat().st_size} bytes, more than {MAX_BYTES}.")
     print(f"{picture.name}: {picture.stat().st_size} bytes")

@@ -12,8 +12,7 @@ import time
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from scriba.console.words import moment
-from scriba.domain.timestamp import format_timestamp
+from scriba.domain.timestamp import format_timestamp, moment
 from scriba.errors import ScribaError
 
 if TYPE_CHECKING:

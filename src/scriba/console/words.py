@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import msgspec
 
 from scriba.audit.verdict import Verdict, verdict_of
+from scriba.domain.timestamp import moment
 from scriba.policy.reasons import short_reasons
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from scriba.audit.entry import Entry, EntryOutcome
 
-__all__ = ["ENFORCEMENTS", "Line", "Word", "duration", "line_of", "moment", "outcome_words"]
+__all__ = ["ENFORCEMENTS", "Line", "Word", "duration", "line_of", "outcome_words"]
 
 
 ENFORCEMENTS: Final = {
@@ -49,7 +50,6 @@ _ENDED: Final = {
     "client": "The caller hung up",
     "upstream": "The provider broke off",
 }
-_MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 class Word(msgspec.Struct, frozen=True):
@@ -93,12 +93,6 @@ def line_of(entry: Entry) -> Line:
         clock=clock,
         exact=entry.timestamp,
     )
-
-
-def moment(timestamp: str) -> tuple[str, str]:
-    """Split the text of a time into day and time of day, to the second: `24 Nov 2026` and `14:31:07`."""
-    year, month, day = timestamp[:10].split("-")
-    return f"{int(day)} {_MONTHS[int(month) - 1]} {year}", timestamp[11:19]
 
 
 def duration(milliseconds: int) -> str:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Final
 
-__all__ = ["MAX_MICROS", "InvalidTimestamp", "format_timestamp", "parse_timestamp"]
+__all__ = ["MAX_MICROS", "InvalidTimestamp", "format_timestamp", "moment", "parse_timestamp", "spoken"]
 
 MAX_MICROS: Final = 253_402_300_799_999_999
 """9999-12-31T23:59:59.999999Z, the last time that the text can say."""
@@ -20,6 +20,7 @@ MAX_MICROS: Final = 253_402_300_799_999_999
 # Without a zone, so that `isoformat` ends before the offset and a `Z` can follow.
 _EPOCH: Final = datetime.fromtimestamp(0, UTC).replace(tzinfo=None)
 _MICROSECOND: Final = timedelta(microseconds=1)
+_MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _FORM: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{6})?Z")
 
 
@@ -54,3 +55,14 @@ def parse_timestamp(text: str) -> int:
     if moment < _EPOCH:
         raise InvalidTimestamp(f"{text!r} is before 1970")
     return (moment - _EPOCH) // _MICROSECOND
+
+
+def moment(timestamp: str) -> tuple[str, str]:
+    """Split the text of a time into day and time of day, to the second: `24 Nov 2026` and `14:31:07`."""
+    year, month, day = timestamp[:10].split("-")
+    return f"{int(day)} {_MONTHS[int(month) - 1]} {year}", timestamp[11:19]
+
+
+def spoken(micros: int) -> str:
+    """Write a time as a sentence says it, to the second: `24 Nov 2026, 14:31:07 UTC`."""
+    return f"{', '.join(moment(format_timestamp(micros)))} UTC"

@@ -8,7 +8,8 @@ import pytest
 
 from scriba.audit.entry import Entry, EntryOutcome
 from scriba.audit.verdict import Verdict, verdict_of
-from scriba.console.words import Line, duration, line_of, moment, outcome_words
+from scriba.console.words import Line, duration, line_of, outcome_words
+from scriba.domain.timestamp import moment
 
 CHINA = "Provider 'deepseek' is China-based and blocked by policy"
 TIER = "Provider 'deepseek' does not meet minimum trust tier 'most_trusted'"

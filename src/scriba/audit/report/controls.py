@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import urlencode
 
 from scriba.audit.report.findings import counted
-from scriba.domain.timestamp import format_timestamp
+from scriba.domain.timestamp import format_timestamp, spoken
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -88,7 +88,7 @@ def _verified(report: Report) -> str:
     if last is None:
         return "not verified yet"
     found = counted(last.count, "fault") if last.count else "nothing"
-    return f"verified at {format_timestamp(last.verified_at)}, which found {found}"
+    return f"verified on {spoken(last.verified_at)}, which found {found}"
 
 
 def _decided(report: Report) -> str:

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 from scriba.audit.report.policies import FACTS
-from scriba.domain.timestamp import format_timestamp
+from scriba.domain.timestamp import spoken
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,15 +58,15 @@ def _breaches(report: Report) -> Iterator[str]:
         if last is None or not last.count:
             continue
         yield (
-            f"The verification of {_name(one)} at {format_timestamp(last.verified_at)} found "
+            f"The verification of {_name(one)} on {spoken(last.verified_at)} found "
             f"{counted(last.count, 'fault')}: {' '.join(last.findings)}"
         )
     for gap in report.gaps:
         many = counted(gap.count) if gap.count else "Requests"
         verb = "was" if gap.count == 1 else "were"
         yield (
-            f"{many} {verb} let through without being logged between {format_timestamp(gap.start)} and "
-            f"{format_timestamp(gap.end)}: {gap.reason}"
+            f"{many} {verb} let through without being logged between {spoken(gap.start)} and "
+            f"{spoken(gap.end)}: {gap.reason}"
         )
 
 
@@ -91,7 +91,7 @@ def _remarks(report: Report) -> Iterator[str]:
     for purged in report.purged:
         which = "log" if purged.log == "requests" else "log of imports"
         yield (
-            f"Retention has removed what was logged before {format_timestamp(purged.until)}: "
+            f"Retention has removed what was logged before {spoken(purged.until)}: "
             f"the {which} is complete from then on."
         )
     for fact in report.required_facts:
@@ -109,7 +109,7 @@ def _verified(report: Report) -> Iterator[str]:
         newer = one.tree_size - last.size
         rest = f"; {counted(newer, 'newer record')} not yet" if newer > 0 else ""
         upto = counted(min(last.size, one.tree_size), "record")
-        yield f"{_name(one)} was verified at {format_timestamp(last.verified_at)}, {upto}{rest}."
+        yield f"{_name(one)} was verified on {spoken(last.verified_at)}, {upto}{rest}."
 
 
 def _name(checkpoint: Checkpoint) -> str:

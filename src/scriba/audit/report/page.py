@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from scriba.audit.report.document import report_fields
 from scriba.audit.report.findings import Status
+from scriba.domain.timestamp import moment
 
 if TYPE_CHECKING:
     from scriba.audit.report.report import Report
@@ -23,9 +23,8 @@ _ENVIRONMENT: Final = Environment(
 
 
 def _moment(timestamp: str) -> str:
-    """Return a timestamp as people read it, in UTC and to the second."""
-    moment = datetime.fromisoformat(timestamp)
-    return f"{moment.day} {moment:%b %Y, %H:%M:%S}"
+    """Return a timestamp as people read it, to the second."""
+    return ", ".join(moment(timestamp))
 
 
 def _day(timestamp: str) -> str:
