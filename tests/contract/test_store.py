@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import text, update
-from tests.contract.test_append import append_many
+from tests.appending import append_many
 from tests.rederive import rederive_all
 from tests.stores import OpenStore
 
