@@ -125,6 +125,7 @@ class Application:
                 self.appender,
                 services.decision_point,
                 services.settings.log_failure,
+                keeping={name for name, target in self.configured.targets.items() if not target.shared_storage},
             ),
             appender=self.appender,
             keyring=services.store.keyring,

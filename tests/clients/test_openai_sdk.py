@@ -194,10 +194,10 @@ def test_embeddings_come_back(
 
 
 def test_a_response_comes_back(server: Running, tenant: Tenant, client: openai.OpenAI, provider: Provider) -> None:
-    """Whole, with the tokens on record; an earlier response may be named, the provider knows it."""
-    answer = client.responses.create(model="gpt-4o", input="How are you?", previous_response_id="resp_0", store=True)
+    """Whole, with the tokens on record."""
+    answer = client.responses.create(model="gpt-4o", input="How are you?", store=True)
     assert answer.output_text == "".join(WORDS)
-    asked = {"model": "gpt-4o", "input": "How are you?", "previous_response_id": "resp_0", "store": True}
+    asked = {"model": "gpt-4o", "input": "How are you?", "store": True}
     assert provider.received[0].json == asked
     assert server.decisions(tenant.id)[0].operation == "responses"
     (outcome,) = server.outcomes(tenant.id)

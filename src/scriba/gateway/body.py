@@ -72,7 +72,7 @@ class Body:
 
         One that is null or false says nothing and does not count.
         """
-        return next((name for name in self._fields if name.lower() in names and self.is_set(name)), "")
+        return next((name for name in self._fields if name.casefold() in names and self.is_set(name)), "")
 
     def is_set(self, name: str) -> bool:
         """Whether a top-level field is there, and neither null nor false."""

@@ -37,10 +37,12 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
 
     :param base_urls: by dialect, without a slash at the end
     :param key: what is sent as its API key, if it wants one
+    :param shared_storage: whether each organisation may name what it keeps for any of them
     """
 
     base_urls: dict[Dialect, str]
     key: Secret[str] | None = None
+    shared_storage: bool = False
 
 
 class Configured(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,7 +89,7 @@ def configure(settings: Mapping[str, ProviderSettings], catalogue: Catalogue) ->
         facts = catalogue.facts(name)
         base_urls = _base_urls(given, facts)
         if base_urls and _is_on(given, facts):
-            targets[name] = Target(base_urls=base_urls, key=given.api_key)
+            targets[name] = Target(base_urls=base_urls, key=given.api_key, shared_storage=given.shared_storage)
             providers.append(_provider(name, given, base_urls))
     usual = {name: variables[0] for name, variables in key_variables(catalogue).items()}
     named = {name: given.api_key_env for name, given in settings.items() if given.api_key_env}

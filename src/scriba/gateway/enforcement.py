@@ -20,6 +20,7 @@ from scriba.gateway.body import Body
 from scriba.gateway.caller import Caller
 from scriba.gateway.route import Route
 from scriba.gateway.routes import served_operations
+from scriba.gateway.stored import check_stored
 from scriba.ledger.canonical import InvalidRecord
 from scriba.metrics import count_unlogged, measure_append
 from scriba.policy.engine import RequestFacts
@@ -28,6 +29,8 @@ from scriba.storage.appender import StaleControl
 from scriba.storage.model import Appended, ControlState, LogId, LogName, Role
 
 if TYPE_CHECKING:
+    from collections.abc import Container
+
     from scriba.auth import Authenticator
     from scriba.metrics import Decided
     from scriba.policy.configured import ConfiguredProvider
@@ -98,7 +101,10 @@ class Ruling(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EnforcementPoint:
-    """Decides and records. One for each process."""
+    """Decides and records. One for each process.
+
+    :param keeping: providers that keep things under ids which one organisation may not name if there are others
+    """
 
     def __init__(
         self,
@@ -107,6 +113,8 @@ class EnforcementPoint:
         appender: Appender,
         decision_point: DecisionPoint,
         log_failure: Literal["refuse", "allow"],
+        *,
+        keeping: Container[str] = (),
     ) -> None:
         self._control = control
         self._authenticator = authenticator
@@ -114,6 +122,7 @@ class EnforcementPoint:
         self._decision_point = decision_point
         self._configured = {provider.id: provider for provider in decision_point.catalogue.configured}
         self._lets_through = log_failure == "allow"
+        self._keeping = keeping
 
     async def admit(self, key: str) -> Admission:
         """Find out who asks. Reads the database only for a key that is not known yet.
@@ -140,6 +149,8 @@ class EnforcementPoint:
             principal, state = admission.principal, admission.state
             policy = _policy(request, principal, state)
             verdict = self._decide(request, policy)
+            if len(state.organisations) > 1 and verdict.allowed and verdict.provider in self._keeping:
+                check_stored(request.body, verdict.provider)
             decision = self._decision(request, principal, policy, verdict)
             log = LogId(principal.org_id, LogName.REQUESTS)
             try:

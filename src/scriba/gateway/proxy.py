@@ -166,7 +166,7 @@ class Gateway:
 def _model(body: Body, route: Route) -> str:
     """Return the model that is asked for, once nothing in the body can bring in another one."""
     if name := body.find(route.bypasses):
-        raise InvalidInput(f"`{name}` {route.bypasses[name.lower()]}", param=name)
+        raise InvalidInput(f"`{name}` {route.bypasses[name.casefold()]}", param=name)
     if route.check_body is not None:
         route.check_body(body)
     if not (model := body.text("model")):

@@ -27,6 +27,7 @@ class ProviderSettings(msgspec.Struct, frozen=True, kw_only=True):
     `enabled` is None when nothing was said: the provider is on if its key is there. `dialects` are those
     that an address was given for; none means that the catalogue's addresses count. `api_key_env` is the
     variable the key was read from, or the one to set if there is no key (empty: none is customary).
+    `shared_storage` says that each organisation may name what the provider keeps for any of them.
     """
 
     enabled: bool | None = None
@@ -36,6 +37,7 @@ class ProviderSettings(msgspec.Struct, frozen=True, kw_only=True):
     api_key_env: str = ""
     api_key: Secret[str] | None = None
     models: Mapping[str, str] = _NO_MODELS
+    shared_storage: bool = False
 
 
 class WebhookSettings(msgspec.Struct, frozen=True, kw_only=True):

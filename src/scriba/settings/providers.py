@@ -42,6 +42,7 @@ class ProviderTable(msgspec.Struct):
     api_key_env: str = ""
     api_key_file: str = ""
     models: dict[str, str] = {}
+    shared_storage: bool = False
 
 
 def refuse_aliases(layer: Layer, aliases: Mapping[str, str]) -> None:
@@ -96,6 +97,7 @@ def _provider(layer: Layer, name: str, environ: Mapping[str, str], usual: KeyVar
         api_key_env=variable,
         api_key=key,
         models=table.models,
+        shared_storage=table.shared_storage,
     )
 
 

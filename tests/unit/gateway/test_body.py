@@ -203,3 +203,9 @@ def test_objects_in_a_list_are_read_as_strictly_as_a_body() -> None:
         with pytest.raises(InvalidInput, match="`tools`") as caught:
             list(body.objects("tools", ("type",), "tools"))
         assert caught.value.param == "tools"
+
+
+def test_a_field_is_found_in_whatever_letters_fold_to_its_name() -> None:
+    """Promise: a letter that some servers take for another, such as the long s, hides no field."""
+    body = parse_body('{"model\u017f": ["a"]}'.encode(), ())
+    assert body.find({"models"}) == "model\u017f"
