@@ -38,6 +38,9 @@ _DRIVERS: Final = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg", "post
 _PASSWORDS: Final = ("password", "sslpassword")
 _READERS: Final = 10
 _WRITERS: Final = 3
+# In KiB. The system keeps a file that is read in memory anyway, once for all; a batch must fit in before it is written.
+_READER_CACHE: Final = 8 * 1024
+_WRITER_CACHE: Final = 32 * 1024
 
 
 class Database:
@@ -66,8 +69,8 @@ class Database:
         self.dialect: Dialect = "sqlite" if driver == "sqlite" else "postgresql"
         self.url = parsed.set(drivername=driver)
         # Whoever writes never waits for a connection behind those who read.
-        self._readers = self._connect(_READERS)
-        self._writers = self._connect(_WRITERS)
+        self._readers = self._connect(_READERS, _READER_CACHE)
+        self._writers = self._connect(_WRITERS, _WRITER_CACHE)
         self._driver = self._writers.dialect.loaded_dbapi
         self._turn = threading.Lock()
 
@@ -81,9 +84,10 @@ class Database:
         """The file of a SQLite database."""
         return Path(self.url.database) if self.dialect == "sqlite" and self.url.database else None
 
-    def _connect(self, size: int) -> Engine:
-        make = sqlite_engine if self.dialect == "sqlite" else postgresql_engine
-        return make(self.url, size, PATIENCE_SECONDS)
+    def _connect(self, size: int, cache: int) -> Engine:
+        if self.dialect == "sqlite":
+            return sqlite_engine(self.url, size, PATIENCE_SECONDS, cache)
+        return postgresql_engine(self.url, size, PATIENCE_SECONDS)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

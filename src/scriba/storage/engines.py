@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -29,11 +30,15 @@ _COMMON: Final[dict[str, Any]] = {
 }
 
 
-def sqlite_engine(url: URL, size: int, patience: float) -> Engine:
-    """Make a pool of `size` connections to a file; who writes waits `patience` seconds for other processes."""
+def sqlite_engine(url: URL, size: int, patience: float, cache: int) -> Engine:
+    """Make a pool of `size` connections to a file; who writes waits `patience` seconds for other processes.
+
+    :param cache: KiB of pages that each connection keeps in memory at most
+    """
     timeout = {"timeout": patience, "check_same_thread": False}
-    engine = create_engine(url, pool_size=size, connect_args=timeout, **_COMMON)
-    event.listen(engine, "connect", _prepare_sqlite)
+    # The connection used last comes first, or a single reader would fill the caches of all.
+    engine = create_engine(url, pool_size=size, pool_use_lifo=True, connect_args=timeout, **_COMMON)
+    event.listen(engine, "connect", partial(_prepare_sqlite, cache))
     event.listen(engine, "begin", _begin_sqlite)
     return engine
 
@@ -66,12 +71,12 @@ def postgresql_engine(url: URL, size: int, patience: float) -> Engine:
     return engine
 
 
-def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
+def _prepare_sqlite(cache: int, connection: sqlite3.Connection, _record: object) -> None:
     connection.isolation_level = None  # we say BEGIN ourselves
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")  # a commit that was answered survives a power cut
     connection.execute("PRAGMA foreign_keys = ON")
-    connection.execute("PRAGMA cache_size = -32768")
+    connection.execute(f"PRAGMA cache_size = -{cache}")
 
 
 def _begin_sqlite(connection: Connection) -> None:
