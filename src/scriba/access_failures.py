@@ -2,7 +2,8 @@
 
 Refusals are counted in memory by organisation, key and cause, and written once a minute: an `access.refused` or
 `request.refused` event in the organisation's `admin` log says how many there were and between which moments. All
-unknown keys together are one event of the deployment's own log, with a few of the addresses that they came from.
+unknown keys together are one event of the deployment's own log, with a few of the addresses that they came from, and
+so are all login links of the console that open nothing.
 
 Each process counts for itself. One that is killed loses what it counted since the last minute; the log of requests
 never depends on it.
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
-from scriba.auth import KeyEnded, KeyMissing, WrongRole
+from scriba.auth import KeyEnded, KeyMissing, LinkSpent, WrongRole
 from scriba.domain.timestamp import format_timestamp
 from scriba.errors import (
     BodyTooLarge,
@@ -54,11 +55,12 @@ _log: Final = logging.getLogger("scriba.access")
 
 
 class Cause(StrEnum):
-    """Why a request was refused: the first five for its key, the others for its input."""
+    """Why a request was refused: the first six for its key or its link, the others for its input."""
 
     UNKNOWN = "unknown_key"
     REVOKED = "revoked_key"
     EXPIRED = "expired_key"
+    LINK = "unknown_login_link"
     ROLE = "wrong_role"
     NOT_ALLOWED = "not_allowed"
     MALFORMED = "malformed_body"
@@ -68,11 +70,11 @@ class Cause(StrEnum):
     INVALID = "invalid_input"
 
 
-_ACCESS: Final = frozenset({Cause.UNKNOWN, Cause.REVOKED, Cause.EXPIRED, Cause.ROLE, Cause.NOT_ALLOWED})
+_ACCESS: Final = frozenset({Cause.UNKNOWN, Cause.REVOKED, Cause.EXPIRED, Cause.LINK, Cause.ROLE, Cause.NOT_ALLOWED})
 
 
 class _Bucket(NamedTuple):
-    """What is counted apart. All unknown keys are of no organisation."""
+    """What is counted apart. All unknown keys and links are of no organisation."""
 
     org_id: str
     key_id: str
@@ -184,7 +186,7 @@ def _bucket_of(error: ScribaError, principal: Principal | None) -> _Bucket | Non
     if isinstance(error, WrongRole):
         return _Bucket(error.org_id, error.key_id, Cause.ROLE)
     if isinstance(error, Unauthenticated):
-        return _Bucket("", "", Cause.UNKNOWN)
+        return _Bucket("", "", Cause.LINK if isinstance(error, LinkSpent) else Cause.UNKNOWN)
     cause = None if principal is None else _cause_of_input(error)
     return None if principal is None or cause is None else _Bucket(principal.org_id, principal.key_id, cause)
 

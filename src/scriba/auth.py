@@ -34,6 +34,7 @@ __all__ = [
     "Authenticator",
     "KeyEnded",
     "KeyMissing",
+    "LinkSpent",
     "Principal",
     "Sessions",
     "WrongRole",
@@ -67,6 +68,10 @@ class KeyEnded(Unauthenticated):
         self.org_id = key.org_id
         self.key_id = key.id
         self.is_expired = is_expired
+
+
+class LinkSpent(Unauthenticated):
+    """A login link that opens nothing: it was used, has expired, or never was one."""
 
 
 class WrongRole(PermissionDenied):
@@ -193,14 +198,15 @@ class Sessions:
     def redeem(self, token: str) -> str:
         """Use up a one-time link; returns the value of the session cookie.
 
-        :raises Unauthenticated: it was used already, has expired or never was
+        :raises LinkSpent: it was used already, has expired or never was
+        :raises Unauthenticated: the key behind it is not good any more
         """
         # One statement, so that of two who come at once only one gets the row.
         take = delete(login_links).where(login_links.c.sha256 == _digest(token)).returning(login_links)
         with self._database.write() as connection:
             row = connection.execute(take).one_or_none()
         if row is None or row.expires_at <= _now():
-            raise Unauthenticated("This link was used already or has expired.", hint="Sign in with an API key instead.")
+            raise LinkSpent("This link was used already or has expired.", hint="Sign in with an API key instead.")
         return self._cookie(self._authenticator.principal_of(row.key_id))
 
     def open(self, key: str) -> str:

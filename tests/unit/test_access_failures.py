@@ -145,6 +145,26 @@ def test_causes(server: Running, body: object, headers: list[tuple[str, str]], c
     assert [detail["cause"] for _, detail, _ in events(server, tenant.id)] == [cause]
 
 
+def test_signing_in_to_the_console(server: Running) -> None:
+    """Promise: who tries keys or login links at the console is recorded like at the API, and bounded like there."""
+    server.services.access_failures.flush()
+    tenant = server.tenant()
+    before = len(events(server, ""))
+    form = [("Content-Type", "application/x-www-form-urlencoded")]
+    for number in range(MAX_ADDRESSES + 2):
+        assert ask(server.url, "", f"key=sk_wrong_{number}".encode(), form, path="/login").status == 401
+        assert ask(server.url, "", b"", method="GET", path=f"/login/nothing{number}").status == 401
+    assert ask(server.url, "", f"key={tenant.app}".encode(), form, path="/login").status == 403
+    link = server.services.sessions.link(next(iter(server.services.control.keys_of(tenant.id)[1:])).id)
+    assert ask(server.url, "", b"", method="GET", path=f"/login/{link}").status == 303
+    assert ask(server.url, "", b"", method="GET", path=f"/login/{link}").status == 401
+    server.services.access_failures.flush()
+    found = {detail["cause"]: detail["count"] for _, detail, _ in events(server, "")[before:]}
+    assert found == {Cause.UNKNOWN: MAX_ADDRESSES + 2, Cause.LINK: MAX_ADDRESSES + 3}
+    of_tenant = [detail["cause"] for action, detail, _ in events(server, tenant.id) if action == "access.refused"]
+    assert of_tenant == [Cause.ROLE]
+
+
 def test_what_is_no_refusal(server: Running) -> None:
     """A policy's refusal is an entry, a missing id or a query's slip nobody's failure, and no key nobody's key."""
     tenant = server.tenant({"blockChinaProviders": True, "enforcement": "hard_block"})

@@ -10,18 +10,21 @@ from fastapi import APIRouter
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from scriba.auth import WrongRole
 from scriba.console.answering import answering
 from scriba.console.assets import asset_response
 from scriba.console.facts import sections_of
 from scriba.console.newest import CHOICES, SHOWN, Newest
 from scriba.console.pages import HEADERS, render
 from scriba.console.reports import report_response
-from scriba.console.visitor import close_session, may_read, open_session, reached_at, visitor_of
+from scriba.console.visitor import address_of, close_session, may_read, open_session, reached_at, visitor_of
 from scriba.console.words import line_of
 from scriba.errors import NotFound, PermissionDenied, ScribaError, Unauthenticated, Unavailable
 from scriba.gateway.configured import SANDBOX, SANDBOX_MODEL, configure
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from starlette.requests import Request
 
     from scriba.console.answering import Form
@@ -68,6 +71,7 @@ class _Console:
         self._audit_log = services.audit_log
         self._reports = services.reports
         self._sessions = services.sessions
+        self._failures = services.access_failures
         self._proxies = services.settings.trusted_proxies
         self._lets_through = services.settings.log_failure == "allow"
         providers = configure(services.settings.providers, services.decision_point.catalogue).names
@@ -115,11 +119,13 @@ class _Console:
         """Use up a one-time link. Looking ahead, as HEAD or as a browser's prefetch, does not use it up."""
         if request.method == "HEAD" or "prefetch" in request.headers.get("sec-purpose", ""):
             return Response(headers=HEADERS)
-        return self._enter(request, self._sessions.redeem(request.path_params["token"]), "/")
+        token = request.path_params["token"]
+        return self._enter(request, lambda: self._sessions.redeem(token), "/")
 
     def sign_in(self, request: Request, form: Form) -> Response:
         """Exchange a key for a session."""
-        return self._enter(request, self._sessions.open(form.get("key", "").strip()), _next_page(form.get("next", "")))
+        key = form.get("key", "").strip()
+        return self._enter(request, lambda: self._sessions.open(key), _next_page(form.get("next", "")))
 
     def sign_out(self, request: Request, form: Form) -> Response:
         """End the session."""
@@ -158,8 +164,15 @@ class _Console:
             "lines": [line_of(entry) for entry in entries],
         }
 
-    def _enter(self, request: Request, cookie: str, next_page: str) -> Response:
-        may_read(self._sessions.principal(cookie))
+    def _enter(self, request: Request, open_with: Callable[[], str], next_page: str) -> Response:
+        """Open a session; whoever gets none is counted as at the API."""
+        try:
+            cookie = open_with()
+            may_read(self._sessions.principal(cookie))
+        except (Unauthenticated, PermissionDenied) as error:
+            refused = error.__cause__ if isinstance(error.__cause__, WrongRole) else error
+            self._failures.note(refused, address_of(request, self._proxies))
+            raise
         response = RedirectResponse(next_page, HTTPStatus.SEE_OTHER, HEADERS)
         open_session(response, cookie, secure=reached_at(request, self._proxies).startswith("https:"))
         return response

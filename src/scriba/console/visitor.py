@@ -8,7 +8,8 @@ import msgspec
 
 from scriba.auth import SESSION_SECONDS, Principal, Sessions, require
 from scriba.errors import PermissionDenied
-from scriba.gateway.caller import is_trusted
+from scriba.gateway.caller import address_of as address_in
+from scriba.gateway.caller import is_trusted, unmapped
 from scriba.storage.model import Role
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from scriba.gateway.caller import Networks
 
-__all__ = ["Visitor", "close_session", "may_read", "open_session", "reached_at", "visitor_of"]
+__all__ = ["Visitor", "address_of", "close_session", "may_read", "open_session", "reached_at", "visitor_of"]
 
 _COOKIE: Final = "scriba_session"
 
@@ -74,6 +75,12 @@ def close_session(request: Request, response: Response, sessions: Sessions, csrf
         raise PermissionDenied("This page belongs to a session that is over.", hint="Reload it and try again.")
     sessions.end(cookie)
     response.delete_cookie(_COOKIE)
+
+
+def address_of(request: Request, proxies: Networks) -> str:
+    """Return the address of the visitor, behind a trusted proxy theirs and not the proxy's; empty if there is none."""
+    peer = unmapped(request.client.host) if request.client else ""
+    return address_in(request.headers.raw, peer, proxies)
 
 
 def reached_at(request: Request, proxies: Networks) -> str:
