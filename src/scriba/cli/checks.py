@@ -18,6 +18,8 @@ from scriba.cli.data_folder import check_data_folder, nearest_present
 from scriba.cli.failure import NO, UNREACHABLE
 from scriba.cli.opening import database_of, is_empty
 from scriba.cli.show import counted, moment, size
+from scriba.delivery.backlog import read_lag
+from scriba.delivery.endpoint import ACTIVE, AUTO_DISABLED
 from scriba.errors import ScribaError, Unavailable
 from scriba.gateway.configured import SANDBOX, configure
 from scriba.policy.catalogue import load_catalogue
@@ -27,7 +29,8 @@ from scriba.storage.hot import MAX_CLOCK_SKEW
 from scriba.storage.private_files import read_secret
 from scriba.storage.schema import schema_of
 from scriba.storage.store import open_store
-from scriba.storage.tables import logs, organisations
+from scriba.storage.tables import logs, organisations, webhook_endpoints
+from scriba.tls import unverified
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,6 +45,7 @@ _ENOUGH_BYTES: Final = 1_000_000_000
 """Free space below which a log of a few million entries no longer fits."""
 
 _PORT_SECONDS: Final = 2
+_SHOWN: Final = 3
 
 _NO_UPSTREAM: Final = "Scriba answers once a provider's key is set, like OPENAI_API_KEY, or with `scriba serve --demo`."
 
@@ -71,6 +75,8 @@ def examine(settings: Settings) -> list[Finding]:
             *([] if _is_at_fault(secret) else [_guarded("guard", lambda: _guard(database, settings))]),
             _upstreams(settings),
             *_retention(database),
+            *_webhooks(database),
+            *_metrics(settings),
             _guarded("clock", lambda: _clock(database)),
             _guarded("disk", lambda: _disk(settings.data_dir)),
             _port(settings),
@@ -137,21 +143,58 @@ def _guard(database: Database, settings: Settings) -> Finding:
     return Finding("guard", f"{guard.folder} fits the database: {counted(count, 'signed log')} of {store.deployment}")
 
 
+def _has_schema(database: Database) -> bool:
+    """Whether the tables can be read; if not, the check of the database says why."""
+    try:
+        current, expected = schema_of(database)
+    except ScribaError:
+        return False
+    return current == expected
+
+
 def _retention(database: Database) -> list[Finding]:
     """Tell whose entries are kept for a shorter time than the law may ask; nothing if that cannot be read."""
-    try:
-        if schema_of(database)[0] != schema_of(database)[1]:
-            return []
-        with database.read() as connection:
-            found = [organisation_of(row) for row in connection.execute(select(organisations))]
-    except ScribaError:
-        return []  # the check of the database says why
+    if not _has_schema(database):
+        return []
+    with database.read() as connection:
+        found = [organisation_of(row) for row in connection.execute(select(organisations))]
     short = sorted((one.retention, one.name) for one in found if shortness(one.retention))
     if not short:
         return []
     days, name = short[0]
     others = f" and {counted(len(short) - 1, 'other organisation')} less than {LEAST_DAYS}" if short[1:] else ""
     return [Finding("retention", f"{name} keeps entries for {days} days{others}.", remedy=shortness(days) or "")]
+
+
+def _webhooks(database: Database) -> list[Finding]:
+    """Tell what waits to be sent, and which endpoints fail; nothing if there are no endpoints."""
+    if not _has_schema(database):
+        return []
+    live = webhook_endpoints.c.deleted_at.is_(None)
+    with database.read() as connection:
+        endpoints = connection.execute(select(webhook_endpoints).where(live)).all()
+    if not endpoints:
+        return []
+    lag = read_lag(database)
+    failing = [row.id for row in endpoints if row.status == ACTIVE and row.failing_since is not None]
+    disabled = [row.id for row in endpoints if row.status == AUTO_DISABLED]
+    since = f", the oldest for {lag.oldest_seconds:.0f} s" if lag.pending else ""
+    text = f"{counted(len(endpoints), 'endpoint')}, {lag.pending} pending{since}"
+    if not failing and not disabled:
+        return [Finding("webhooks", text)]
+    states = ((f"{len(failing)} failing", failing), (f"{len(disabled)} disabled after failures", disabled))
+    faults = "".join(f"; {state}: {', '.join(ids[:_SHOWN])}" for state, ids in states if ids)
+    # A receiver that is down is its owner's matter, so it is no fault of this deployment.
+    return [Finding("webhooks", f"{text}{faults}.", remedy="`scriba webhook list` shows them.")]
+
+
+def _metrics(settings: Settings) -> list[Finding]:
+    """Tell if everybody may read the figures; nothing if only some networks may."""
+    wide = [str(network) for network in settings.metrics_networks if not network.prefixlen]
+    if not wide:
+        return []
+    text = f"/metrics answers everybody: metrics_networks has {', '.join(wide)}."
+    return [Finding("metrics", text, remedy="Name the addresses of your monitoring instead.")]
 
 
 def _upstreams(settings: Settings) -> Finding:
@@ -206,7 +249,11 @@ def _port(settings: Settings) -> Finding:
 
 def _is_scriba(settings: Settings) -> bool:
     """Whether the server that has the port is one of ours."""
-    connection = http.client.HTTPConnection(settings.host, settings.port, timeout=_PORT_SECONDS)
+    connection = (
+        http.client.HTTPSConnection(settings.host, settings.port, timeout=_PORT_SECONDS, context=unverified())
+        if settings.tls_cert_file
+        else http.client.HTTPConnection(settings.host, settings.port, timeout=_PORT_SECONDS)
+    )
     try:
         connection.request("GET", "/livez")
         return connection.getresponse().status == HTTPStatus.OK

@@ -5,17 +5,21 @@ from __future__ import annotations
 import http.server
 import os
 import socket
+import sqlite3
+import ssl
 import threading
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.unit.test_tls import make_pair
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.unit.cli.conftest import Result, Scriba
+    from tests.unit.test_tls import Pair
 
 CHECKS = ["settings", "database", "secret", "guard", "upstreams", "clock", "disk", "port"]
 
@@ -184,9 +188,49 @@ def test_a_port_that_scriba_has_is_none(scriba: Scriba, monkeypatch: pytest.Monk
     assert "Scriba is running" in finding(result, "port")["found"]
 
 
+def test_a_port_that_scriba_has_with_tls_is_none(
+    scriba: Scriba, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Promise: a running server that speaks TLS is recognised, whatever name its certificate is for."""
+    pair = make_pair(tmp_path / "tls")
+    with _answering(0, status=200, pair=pair) as port:
+        monkeypatch.setenv("SCRIBA_PORT", str(port))
+        monkeypatch.setenv("SCRIBA_TLS_CERT_FILE", str(pair.certificate))
+        monkeypatch.setenv("SCRIBA_TLS_KEY_FILE", str(pair.key))
+        result = scriba("doctor", "--json")
+    assert result.code == 0
+    assert "Scriba is running" in finding(result, "port")["found"]
+
+
+def test_webhooks_are_told_of(scriba: Scriba, acme: str) -> None:
+    """Promise: what waits to be sent is said in numbers, and endpoints that fail are named; neither is a fault."""
+    Path("scriba.toml").write_text(
+        '[webhooks]\nallowed_networks = ["127.0.0.0/8"]\nallow_http = true\nallowed_ports = []\n'
+    )
+    assert "webhooks" not in {one["check"] for one in scriba("doctor", "--json").json}
+    made = [scriba("webhook", "create", "http://127.0.0.1:9/", "--org", acme, "--json").json for _ in range(3)]
+    assert finding(scriba("doctor", "--json"), "webhooks")["found"] == "3 endpoints, 0 pending"
+    failing, disabled = made[0]["endpoint"]["id"], made[1]["endpoint"]["id"]
+    with sqlite3.connect("data/scriba.db") as database:
+        database.execute("UPDATE webhook_endpoints SET failing_since = 1 WHERE id = ?", (failing,))
+        database.execute("UPDATE webhook_endpoints SET status = 'auto_disabled' WHERE id = ?", (disabled,))
+    database.close()
+    result = scriba("doctor", "--json")
+    assert (result.code, finding(result, "webhooks")["ok"]) == (0, True)
+    says = f"3 endpoints, 0 pending; 1 failing: {failing}; 1 disabled after failures: {disabled}."
+    assert finding(result, "webhooks")["found"] == says
+
+
+def test_metrics_that_everybody_may_read_are_told(scriba: Scriba) -> None:
+    """Promise: figures that are open to the world are not so unnoticed; by themselves they are not."""
+    assert "metrics" not in {one["check"] for one in scriba("doctor", "--json").json}
+    Path("scriba.toml").write_text('metrics_networks = ["127.0.0.0/8", "::/0"]\n', "utf-8")
+    assert "answers everybody: metrics_networks has ::/0" in finding(scriba("doctor", "--json"), "metrics")["found"]
+
+
 @contextmanager
-def _answering(port: int, status: int) -> Iterator[int]:
-    """Answer every GET with this status."""
+def _answering(port: int, status: int, pair: Pair | None = None) -> Iterator[int]:
+    """Answer every GET with this status, with TLS if there is a certificate."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:  # the base class names it
@@ -197,6 +241,10 @@ def _answering(port: int, status: int) -> Iterator[int]:
             """Say nothing."""
 
     with http.server.HTTPServer(("127.0.0.1", port), Handler) as server:
+        if pair is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(pair.certificate, pair.key)
+            server.socket = context.wrap_socket(server.socket, server_side=True)
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         yield server.server_port
