@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.ageing import Clock
 from tests.stores import OpenStore
 
 if TYPE_CHECKING:
@@ -27,3 +28,11 @@ def store(database_url: str, tmp_path: Path) -> Iterator[OpenStore]:
     opened = OpenStore.open(tmp_path, database_url)
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def clock(store: OpenStore, monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """Rule the time of the store."""
+    clock = Clock(monkeypatch)
+    clock.rule(store.store.database)
+    return clock
