@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 from sqlalchemy import select, update
+from tests.ageing import live
+from tests.purging import purge
 from tests.rederive import read_log, rederive_all
 
 from scriba.audit.ingest import Ingest, Ingested, Teller
@@ -21,6 +23,7 @@ from scriba.storage.model import COMMAND_LINE, Role
 from scriba.storage.tables import idempotency_keys
 
 if TYPE_CHECKING:
+    from tests.ageing import Clock
     from tests.stores import OpenStore
 
 THREADS = 3  # as many writers as a database has
@@ -105,6 +108,18 @@ def test_other_content_under_the_same_name_is_a_conflict(store: OpenStore, key_i
     other = store.control.create_key(store.organisation.id, role=Role.INGEST, actor=COMMAND_LINE)[0].id
     tell(store, [ENTRY], repeat=repeat(store, other, "name", b"two"))
     assert size(store) == 2
+
+
+def test_a_repeat_of_what_was_purged_is_a_conflict(store: OpenStore, clock: Clock, key_id: str) -> None:
+    """Promise: nothing is written twice, and whoever repeats so late is told why there is no answer."""
+    tell(store, [ENTRY], repeat=repeat(store, key_id, "name"))
+    store.control.update_organisation(store.organisation.id, retention_days=1, actor=COMMAND_LINE)
+    live(store, clock, 3)
+    purge(store)
+    before = size(store)
+    with pytest.raises(Conflict, match="retention has removed"):
+        tell(store, [ENTRY], repeat=repeat(store, key_id, "name"))
+    assert size(store) == before
 
 
 def test_a_claim_goes_with_its_transaction(store: OpenStore, key_id: str) -> None:

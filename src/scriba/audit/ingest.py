@@ -14,10 +14,10 @@ from scriba.audit.told import Refused, ToldEntry, moment_of, read_entry, request
 from scriba.domain.ids import mint_id
 from scriba.domain.record import Decision, Hidden, Source
 from scriba.domain.timestamp import format_timestamp
-from scriba.errors import IntegrityError, InvalidInput
+from scriba.errors import Conflict, IntegrityError, InvalidInput
 from scriba.ledger.canonical import InvalidRecord
 from scriba.storage.hot import pending
-from scriba.storage.idempotency import answer_of, keep_answer
+from scriba.storage.idempotency import HEADER, answer_of, keep_answer
 from scriba.storage.model import Appended, LogId, LogName
 from scriba.storage.tables import logs, records
 
@@ -101,7 +101,7 @@ class Ingest:
         :param partial: whether to write the good entries of a batch and tell which are not
         :param repeat: what this request is told apart by from a new one
         :raises InvalidInput: naming index and field of the first bad entry
-        :raises Conflict: the `Idempotency-Key` was used for another request
+        :raises Conflict: the `Idempotency-Key` was used for another request, or for entries that were purged since
         :raises Unavailable: it could not be written, or nobody knows whether it was
         """
         log = LogId(teller.org_id, LogName.REQUESTS)
@@ -128,7 +128,17 @@ class Ingest:
         return Ingested(tuple(entries), tuple(refused))
 
     def _again(self, connection: Connection, written: _Written) -> Ingested:
-        """Make the answer for a batch that was written before."""
+        """Make the answer for a batch that was written before.
+
+        :raises Conflict: it was purged since
+        """
+        first_seq = connection.execute(select(logs.c.first_seq).where(logs.c.origin == written.origin)).scalar()
+        if written.count and first_seq is not None and written.first < first_seq:
+            raise Conflict(
+                "A request with this Idempotency-Key was carried out before, and retention has removed its entries.",
+                param=HEADER,
+                hint="Take a new one to report them again.",
+            )
         columns = (records.c.id, records.c.request_id, records.c.seq, records.c.log_time, records.c.leaf_hash)
         query = (
             select(*columns)
