@@ -38,6 +38,8 @@ def test_one_mark_a_day_for_a_log_that_grew(store: OpenStore, clock: Clock) -> N
     """Promise: a log gets a mark for each day that it grew on, and none else."""
     database, hot = store.store.database, store.store.hot
     decide(store, 1)
+    assert write_marks(database, hot) == [store.requests]  # it began on the day before
+    decide(store, 1)
     assert write_marks(database, hot) == []
     clock.pass_days(1)
     assert write_marks(database, hot) == [store.requests]
@@ -48,7 +50,7 @@ def test_one_mark_a_day_for_a_log_that_grew(store: OpenStore, clock: Clock) -> N
     assert write_marks(database, hot, store.organisation.id) == [store.requests]
     clock.pass_days(1)
     assert write_marks(database, hot) == []
-    assert [type(stored.record) for stored in rows(store)].count(Mark) == 2
+    assert [type(stored.record) for stored in rows(store)].count(Mark) == 3
     assert_intact(store)
 
 
