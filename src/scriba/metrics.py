@@ -111,12 +111,14 @@ _verified: Final = Gauge(
     multiprocess_mode="mostrecent",
 )
 
+# Finding a child by its labels costs more than counting.
 _children: Final[dict[tuple[str, str], Counter]] = {}
+_timers: Final[dict[tuple[Histogram, str], Histogram]] = {}
 
 
 def count_decision(operation: str, decision: Decided) -> None:
     """Count one request of the gateway."""
-    child = _children.get((operation, decision))  # finding it by its labels costs more than counting
+    child = _children.get((operation, decision))
     if child is None:
         child = _children[operation, decision] = _requests.labels(operation, decision)
     child.inc()
@@ -132,12 +134,19 @@ def measure_append(began: float) -> None:
 
 def measure_upstream_head(provider: str, began: float) -> None:
     """Note that the head of a provider's answer has come."""
-    _upstream_head.labels(provider).observe(time.perf_counter() - began)
+    _of(_upstream_head, provider).observe(time.perf_counter() - began)
 
 
 def measure_upstream(provider: str, began: float) -> None:
     """Note that a call of a provider has ended."""
-    _upstream.labels(provider).observe(time.perf_counter() - began)
+    _of(_upstream, provider).observe(time.perf_counter() - began)
+
+
+def _of(histogram: Histogram, provider: str) -> Histogram:
+    child = _timers.get((histogram, provider))
+    if child is None:
+        child = _timers[histogram, provider] = histogram.labels(provider)
+    return child
 
 
 def count_unlogged(outcome: Literal["refused", "let_through"]) -> None:

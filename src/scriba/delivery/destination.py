@@ -77,6 +77,8 @@ def check_url(text: str, rules: WebhookSettings) -> SplitResult:
     if parts.fragment:
         raise _refused("must not have a fragment (#)")
     port = _PORTS[parts.scheme] if port is None else port
+    if port == 0:
+        raise _refused("must not have port 0, which is none")
     if rules.allowed_ports and port not in rules.allowed_ports:
         raise _refused(f"has port {port}; allowed are {', '.join(map(str, rules.allowed_ports))}")
     _check_name(host, parts.netloc, rules)
@@ -86,7 +88,7 @@ def check_url(text: str, rules: WebhookSettings) -> SplitResult:
 def check_host(parts: SplitResult, rules: WebhookSettings, lookup: Lookup = look_up) -> None:
     """Refuse a host that leads to a forbidden address; one that cannot be found yet is let pass.
 
-    :raises InvalidInput: naming the address
+    :raises InvalidInput: without the address, which may be known to the operator's name servers alone
     """
     host, port = parts.hostname or "", parts.port or _PORTS[parts.scheme]
     pool = ThreadPoolExecutor(1, thread_name_prefix="scriba-lookup")
@@ -96,8 +98,8 @@ def check_host(parts: SplitResult, rules: WebhookSettings, lookup: Lookup = look
         return
     finally:
         pool.shutdown(wait=False)
-    if (address := forbidden_among(found, rules)) is not None:
-        raise _refused(f"leads to {address}, which is no public address")
+    if forbidden_among(found, rules) is not None:
+        raise _refused(f"names {host}, which leads to an address that is not public")
 
 
 def forbidden_among(found: Iterable[AddressInfo], rules: WebhookSettings) -> Address | None:
