@@ -8,6 +8,7 @@ from fastapi import Depends, Request, Response
 from scriba.api.access import Caller, services_of
 from scriba.api.body import RawJson
 from scriba.auth import Principal
+from scriba.errors import InvalidInput
 from scriba.storage.idempotency import HEADER, PURPOSE, Repeat, check_name
 
 __all__ = ["REPLAYED", "Repeated", "mark_replayed", "repeat_of"]
@@ -21,14 +22,16 @@ def repeat_of(request: Request, caller: Principal, body: bytes) -> Repeat | None
 
     :raises InvalidInput: the header is not one that can be kept
     """
-    name = request.headers.get(HEADER)
-    if name is None:
+    names = request.headers.getlist(HEADER)
+    if not names:
         return None
+    if len(names) > 1:
+        raise InvalidInput(f"{HEADER} can be given once; {len(names)} were given.", param=HEADER)
     kind = request.headers.get("content-type", "")
     head = f"{request.method}\n{request.url.path}\n{request.url.query}\n{kind}\n"
     return Repeat(
         key_id=caller.key_id,
-        name=check_name(name),
+        name=check_name(names[0]),
         content_sha256=sha256(head.encode() + body).digest(),
         secret=services_of(request).store.keyring.shared_key(PURPOSE),
     )

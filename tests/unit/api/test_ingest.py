@@ -245,6 +245,14 @@ def test_a_bad_idempotency_key(api: Api, ingest: str, name: str) -> None:
     assert answer.json()["error"]["param"] == "Idempotency-Key"
 
 
+def test_two_idempotency_keys(api: Api, ingest: str) -> None:
+    """Promise: none of the two is guessed to be the one that counts."""
+    usual = {"Authorization": f"Bearer {ingest}", "Content-Type": "application/json"}
+    headers = [*usual.items(), ("Idempotency-Key", "one"), ("Idempotency-Key", "two")]
+    answer = api.client.request("POST", PATH, headers=headers, content=json.dumps(ENTRY))
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, "Idempotency-Key")
+
+
 def test_a_failed_request_claims_nothing(api: Api, ingest: str) -> None:
     """Promise: after a 400 the corrected request may use the same key."""
     headers = {"Idempotency-Key": "corrected"}
