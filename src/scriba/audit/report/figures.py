@@ -30,13 +30,26 @@ if TYPE_CHECKING:
     from scriba.audit.span import Span
     from scriba.storage.database import Dialect
 
-__all__ = ["MAX_BLOCKED", "MAX_GROUPS", "Blocked", "Figures", "Group", "Served", "Tally", "read_figures"]
+__all__ = [
+    "MAX_BLOCKED",
+    "MAX_GROUPS",
+    "MAX_TAG_LISTS",
+    "Blocked",
+    "Figures",
+    "Group",
+    "Served",
+    "Tally",
+    "read_figures",
+]
 
 MAX_BLOCKED: Final = 1_000
 """Refused requests that a report lists; their number is not limited."""
 
 MAX_GROUPS: Final = 10_000
 """Groups that a report may have."""
+
+MAX_TAG_LISTS: Final = 100_000
+"""Combinations of tags that are taken apart for groups by tag; more would not fit into a server's memory."""
 
 _ALL: Final = 2**62
 _decode_texts: Final = msgspec.json.Decoder(tuple[str, ...]).decode
@@ -178,14 +191,13 @@ class _Reader:
     def _groups(self, by: GroupBy, most: int) -> list[Group]:
         told: dict[object, str] = {}
         is_tag = by is GroupBy.TAG
-        found = self._tally(by, last_only=True, names=told, most=_ALL if is_tag else most + 1)
+        found = self._tally(by, last_only=True, names=told, most=(MAX_TAG_LISTS if is_tag else most) + 1)
+        if is_tag and len(found) > MAX_TAG_LISTS:
+            raise _too_many(f"{MAX_TAG_LISTS} combinations of tags")
         if is_tag:
             found = _by_tag(found)
         if len(found) > most:
-            raise InvalidInput(
-                f"There are more than {MAX_GROUPS} groups by {by}; take a shorter period or add a filter.",
-                param="groupBy",
-            )
+            raise _too_many(f"{MAX_GROUPS} groups by {by}")
         groups = (Group(_text(key), self._name(key, told), tally) for key, tally in found.items())
         return sorted(groups, key=lambda group: (-group.tally.requests, group.key is None, group.key or ""))
 
@@ -238,6 +250,10 @@ class _Reader:
         statements = [served_statement(span, self._filters, self._dialect) for span in self._spans]
         rows = {Served(*row) for statement in statements for row in self._connection.exec_driver_sql(*statement)}
         return sorted(rows)
+
+
+def _too_many(what: str) -> InvalidInput:
+    return InvalidInput(f"There are more than {what}; take a shorter period or add a filter.", param="groupBy")
 
 
 def _by_tag(found: dict[object, Tally]) -> dict[object, Tally]:
