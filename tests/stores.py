@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 from uuid import uuid4
 
 from scriba.domain.ids import mint_id
-from scriba.domain.record import Decision, Hidden
+from scriba.domain.record import Decision, Hidden, ImportBatch
 from scriba.errors import ScribaError
 from scriba.storage.control import Control
 from scriba.storage.database import Database
@@ -20,9 +20,12 @@ from scriba.storage.private_files import make_secret
 from scriba.storage.store import Store, open_store
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from scriba.domain.record import Record
     from scriba.storage.model import Organisation
 
-__all__ = ["OpenStore", "PostgresServer", "a_decision"]
+__all__ = ["OpenStore", "PostgresServer", "a_decision", "in_batches"]
 
 
 class PostgresServer:
@@ -105,3 +108,15 @@ def a_decision(org_id: str, **fields: Any) -> Decision:
         "hidden": Hidden(ip_address="203.0.113.42", user_agent="OpenAI/Python 3.57.0", tags=("team:billing", "é")),
     }
     return Decision(**plain | fields)
+
+
+def in_batches(decisions: Iterable[Decision]) -> list[Record]:
+    """Put decisions with timestamps in order and under headers, as an import does."""
+    ordered = sorted(decisions, key=lambda decision: decision.timestamp or 0)
+    written: list[Record] = []
+    for start in range(0, len(ordered), 10_000):
+        batch = ordered[start : start + 10_000]
+        first, last = batch[0].timestamp or 0, batch[-1].timestamp or 0
+        header = ImportBatch(count=len(batch), first_timestamp=first, last_timestamp=last, source_sha256="00" * 32)
+        written += [header, *batch]
+    return written

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import update
-from tests.stores import a_decision
+from tests.stores import a_decision, in_batches
 
 from scriba.audit.last_verification import Verifications
 from scriba.audit.report.document import report_fields
@@ -50,7 +50,7 @@ def append(store: OpenStore, *given: Record, log: LogName = LogName.REQUESTS) ->
 def old(store: OpenStore, **fields: Any) -> None:
     """Import one decision of January 2025."""
     given = {"timestamp": NOW - 1_000_000, "source": "import", **fields}
-    append(store, a_decision(store.organisation.id, **given), log=LogName.IMPORTS)
+    append(store, *in_batches([a_decision(store.organisation.id, **given)]), log=LogName.IMPORTS)
 
 
 def ask(store: OpenStore, reports: Reports | None = None, **given: str) -> dict[str, Any]:
@@ -81,7 +81,7 @@ def test_what_was_verified_is_stated(store: OpenStore) -> None:
     report = ask(store)
     assert report["complianceStatus"] == "COMPLIANT"
     assert report["verifiedTo"] == report["checkpoint"]["treeSize"] == 1
-    assert [row["verifiedTo"] for row in report["verification"]] == [1, 2]
+    assert [row["verifiedTo"] for row in report["verification"]] == [1, 3]
     assert report["verifiedAt"] <= report["generatedAt"]
 
 
@@ -92,7 +92,7 @@ def test_a_changed_record_makes_it_not_compliant(store: OpenStore) -> None:
         connection.execute(update(records).where(records.c.type == "decision").values(model="another"))
     report = ask(store)
     assert report["complianceStatus"] == "NON_COMPLIANT"
-    assert "Record 1 was changed" in report["findings"][0]
+    assert "Record 2 was changed" in report["findings"][0]
     later = Reports(store.store, Verifications(store.store.database, store.store.keyring), verifies=False)
     assert ask(store, later)["complianceStatus"] == "NON_COMPLIANT"
 
@@ -119,8 +119,8 @@ def test_too_much_to_verify_is_left_and_said(store: OpenStore, monkeypatch: pyte
     old(store)
     old(store)
     report = ask(store, reports)
-    assert [row["verifiedTo"] for row in report["verification"]] == [1, 2]
-    assert any("2 newer records not yet" in finding for finding in report["findings"])
+    assert [row["verifiedTo"] for row in report["verification"]] == [1, 3]
+    assert any("4 newer records not yet" in finding for finding in report["findings"])
     assert report["complianceStatus"] == "COMPLIANT"
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.stores import OpenStore, a_decision
+from tests.stores import OpenStore, a_decision, in_batches
 from tests.wildcards import HOSTILE
 
 from scriba.audit.last_verification import Verifications
@@ -129,10 +129,10 @@ def write(opened: OpenStore, org_id: str, data: st.DataObject) -> list[Known]:
     told = data.draw(st.lists(fields_of_decisions(), max_size=3))
     live += [a_decision(org_id, source="ingest", request_id="req_same", **fields) for fields in told]
     imported = data.draw(st.lists(st.tuples(MOMENTS, fields_of_decisions()), max_size=6))
-    old = [
+    old = in_batches(
         a_decision(org_id, source="import", request_id="req_same", timestamp=moment, **fields)
         for moment, fields in imported
-    ]
+    )
     known = []
     for name, written in ((LogName.REQUESTS, data.draw(st.permutations(live)) if not has_attempts(live) else live),) + (
         ((LogName.IMPORTS, old),) if old else ()

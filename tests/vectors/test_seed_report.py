@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.asking import ask
-from tests.stores import a_decision
+from tests.stores import a_decision, in_batches
 
 from scriba.domain.record import Hidden
 from scriba.domain.timestamp import parse_timestamp
@@ -64,7 +64,7 @@ def tenant(server: Running) -> Tenant:
     store = server.services.store
     with store.database.write() as connection:
         log = LogId(tenant.id, LogName.IMPORTS)
-        store.hot.append(connection, [pending(log, decision) for decision in decisions(tenant.id)])
+        store.hot.append(connection, [pending(log, record) for record in in_batches(decisions(tenant.id))])
     return tenant
 
 

@@ -26,15 +26,19 @@ HOSTILE = '=1+1,"<script>alert(1)</script>\u202e'
 @pytest.fixture
 def old(api: Api, tenant: Tenant) -> None:
     """Import an allowed and a refused decision of 2025-01-10."""
-    from tests.stores import a_decision
+    from tests.stores import a_decision, in_batches
 
     time = parse_timestamp("2025-01-10T14:30:00Z")
     refused = {"allowed": False, "provider": "", "requested_provider": HOSTILE, "violation_reasons": (HOSTILE,)}
     hidden = Hidden(user=HOSTILE, tags=("a", "b"))
     api.append(
         tenant.id,
-        a_decision(tenant.id, source="import", timestamp=time, hidden=Hidden()),
-        a_decision(tenant.id, source="import", timestamp=time + 1, model=HOSTILE, hidden=hidden, **refused),
+        *in_batches(
+            [
+                a_decision(tenant.id, source="import", timestamp=time, hidden=Hidden()),
+                a_decision(tenant.id, source="import", timestamp=time + 1, model=HOSTILE, hidden=hidden, **refused),
+            ]
+        ),
         log=LogName.IMPORTS,
     )
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import update
-from tests.stores import a_decision
+from tests.stores import a_decision, in_batches
 
 from scriba.cli.opening import open_existing
 from scriba.domain.timestamp import parse_timestamp
@@ -31,7 +31,9 @@ def _entries(scriba: Scriba, acme: str) -> None:
         a_decision(acme, **common, allowed=False, provider="", requested_provider="deepseek", model="deepseek-chat"),
     ]
     with open_existing(None) as opened, opened.store.database.write() as connection:
-        opened.store.hot.append(connection, [pending(LogId(acme, LogName.IMPORTS), one) for one in decisions])
+        opened.store.hot.append(
+            connection, [pending(LogId(acme, LogName.IMPORTS), one) for one in in_batches(decisions)]
+        )
 
 
 def test_a_file_of_each_form(scriba: Scriba) -> None:
