@@ -40,11 +40,28 @@ _KEPT_HERE: Final = (
     _HOP_BY_HOP
     | _CREDENTIALS
     | {b"host", b"content-length", b"content-type", b"content-encoding", b"accept-encoding", b"expect"}
-    | {b"x-policy-slot", b"ai-reporting-tags", b"ai-reporting-user"}
-    | {b"forwarded", b"via", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", b"x-real-ip"}
+    | {
+        b"x-policy-slot",
+        b"forwarded",
+        b"via",
+        b"x-forwarded-for",
+        b"x-forwarded-host",
+        b"x-forwarded-proto",
+        b"x-real-ip",
+    }
 )
 """What a provider does not get: see above, what is Scriba's, what the connection to the provider has of its own,
 and where the caller sits."""
+
+_STEERING: Final = (
+    b"ai-reporting-",
+    b"azureml-model-deployment",
+    b"cf-aig-",
+    b"helicone-",
+    b"x-litellm-",
+    b"x-portkey-",
+)
+"""How headers begin that tell another gateway where to send a request: it would go past what was decided here."""
 
 _ABOUT_PROVIDER: Final = (
     _HOP_BY_HOP
@@ -91,14 +108,14 @@ class RequestHeaders:
 def for_provider(raw: Iterable[tuple[bytes, bytes]]) -> list[tuple[str, str]]:
     """Choose the headers that go on to a provider. A header that is not UTF-8 cannot be sent on and stays here.
 
-    So does one in which a key of ours stands, wherever a caller has put it.
+    So does one in which a key of ours stands, wherever a caller has put it, and one that would steer a gateway beyond.
     """
     named: frozenset[bytes] = frozenset()
     chosen = []
     for name, value in raw:
         if name == b"connection":
             named |= _listed(value)
-        elif name not in _KEPT_HERE and not name.startswith(b"ai-reporting-") and _OUR_KEY not in value:
+        elif name not in _KEPT_HERE and not name.startswith(_STEERING) and _OUR_KEY not in value:
             try:
                 chosen.append((name.decode("ascii"), value.decode()))
             except UnicodeDecodeError:

@@ -46,6 +46,13 @@ def test_a_provider_gets_no_key_and_nothing_about_the_caller() -> None:
     ]
 
 
+def test_no_header_steers_a_gateway_beyond() -> None:
+    """Promise: where another gateway serves as the provider, the caller cannot tell it of another model or address."""
+    steering = ("x-portkey-config", "helicone-target-url", "cf-aig-step", "x-litellm-model", "azureml-model-deployment")
+    assert for_provider([(name.encode(), b"elsewhere") for name in steering]) == []
+    assert for_provider([(b"openai-beta", b"assistants=v2")]) == [("openai-beta", "assistants=v2")]
+
+
 def test_a_caller_gets_the_answer_and_nothing_about_the_providers_host() -> None:
     """The answer's own headers pass, those of the provider's host and connection do not, and nobody signs for us."""
     received = [
