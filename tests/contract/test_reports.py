@@ -14,7 +14,7 @@ from scriba.audit.last_verification import Verifications
 from scriba.audit.report.document import report_fields
 from scriba.audit.report.question import parse_question
 from scriba.audit.report.reports import Reports
-from scriba.domain.record import Gap, Mark
+from scriba.domain.record import Gap, Hidden, Mark
 from scriba.domain.timestamp import format_timestamp
 from scriba.errors import InvalidInput, NotFound
 from scriba.ledger.origin import parse_origin
@@ -144,7 +144,7 @@ def test_a_gap_makes_it_not_compliant(store: OpenStore, end: int, overlaps: bool
     assert (report["complianceStatus"] == "NON_COMPLIANT") == overlaps
     assert len(report["gaps"]) == overlaps
     if overlaps:
-        assert report["findings"][0].startswith("7 requests were let through without being logged between 2025-01-31")
+        assert report["findings"][0].startswith("7 requests were let through without being logged between 31 Jan 2025")
 
 
 def test_purged_entries_are_told(store: OpenStore) -> None:
@@ -232,6 +232,18 @@ def test_too_many_groups_are_refused(store: OpenStore, monkeypatch: pytest.Monke
     old(store, model="b")
     with pytest.raises(InvalidInput, match="groups by model"):
         ask(store, period="2025", groupBy="model")
+
+
+def test_too_many_combinations_of_tags_are_refused(store: OpenStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Promise: tags that differ for every request do not take the server's memory."""
+    monkeypatch.setattr("scriba.audit.report.figures.MAX_TAG_LISTS", 2)
+    for tags in (("a",), ("a", "b")):
+        old(store, hidden=Hidden(tags=tags))
+    groups = ask(store, period="2025", groupBy="tag")["groups"]
+    assert {group["key"]: group["requests"] for group in groups} == {"a": 2, "b": 1}
+    old(store, hidden=Hidden(tags=("b",)))
+    with pytest.raises(InvalidInput, match="combinations of tags"):
+        ask(store, period="2025", groupBy="tag")
 
 
 def test_one_snapshot_while_others_append(store: OpenStore) -> None:
