@@ -1,13 +1,14 @@
 """`/governance/reports`: what became of the requests of a period."""
 
 import time
+from http import HTTPStatus
 from typing import Annotated, Any, TypeAlias
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from scriba.api.access import Caller, services_of
-from scriba.api.described import answers
+from scriba.api.described import answers, problems
 from scriba.api.query import FilterFields
 from scriba.api.report_shapes import ReportAnswer
 from scriba.audit.report.forms import ReportForm, parse_form, report_file_name
@@ -57,7 +58,9 @@ class _ReportQuery(FilterFields):
 ReportQuery: TypeAlias = Annotated[_ReportQuery, Query()]
 FormQuery: TypeAlias = Annotated[_FormQuery, Query()]
 
-_ANSWERS = answers(ReportAnswer, "The report.", also=["text/csv", "text/html"])
+_ANSWERS = answers(ReportAnswer, "The report.", also=["text/csv", "text/html"]) | problems(
+    "There is no such report, or no policy that `policyId` could mean.", HTTPStatus.NOT_FOUND
+)
 
 
 @router.get("/governance/reports", response_class=Response, responses=_ANSWERS)

@@ -99,7 +99,7 @@ class Resolver:
 
     def _pinned(self, model: str, name: str, pinned: str) -> Resolution:
         provider = self._names.provider_id(pinned)
-        if not provider:
+        if not provider or not model:
             return self._unresolved(model, name)
         segment, rest = _split(model)
         prefixed = bool(rest) and self._names.provider_id(segment) == provider and not self._names.lists(provider, name)

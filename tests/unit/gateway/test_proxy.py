@@ -26,6 +26,9 @@ HARD = {"blockChinaProviders": True, "enforcement": "hard_block"}
 NO_OPENAI = {"providerBlocklist": ["openai"], "enforcement": "hard_block"}
 
 
+pytestmark = pytest.mark.usefixtures("provider")  # forgets what other tests have told it
+
+
 @pytest.fixture(scope="module")
 def tenant(server: Running) -> Tenant:
     """Make an organisation without any policy."""

@@ -198,6 +198,7 @@ def test_a_route_without_canonical_id_says_nothing_about_the_model(make_point: M
         ("openai/gpt-oss-120b", "together", "together", "openai/gpt-oss-120b"),
         ("anything", "vllm", "vllm", "anything"),
         ("gpt-4o", "nobody", "", ""),
+        ("", "openai", "", ""),
     ],
 )
 def test_a_pinned_provider_decides(
