@@ -161,8 +161,8 @@ class Application:
         self.appender.start()
         self._upstreams.open()
         self._dispatcher.start()
-        self.services.housekeeping.start()
-        self._inspection.start()
+        self.services.housekeeping.rounds.start()
+        self._inspection.rounds.start()
         self._signing = asyncio.create_task(self._sign_hourly())
         self._flushing = asyncio.create_task(self._flush_refusals())
 
@@ -172,8 +172,8 @@ class Application:
             if task is not None:
                 task.cancel()
         try:
-            await self._inspection.stop()
-            await self.services.housekeeping.stop()
+            await self._inspection.rounds.stop()
+            await self.services.housekeeping.rounds.stop()
             await self._dispatcher.close()
             await asyncio.to_thread(self.services.access_failures.flush)
             await self.appender.close()

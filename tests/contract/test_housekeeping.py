@@ -65,10 +65,10 @@ def test_marks_are_made_up_for_at_the_start(store: OpenStore, monkeypatch: pytes
 
     async def live_shortly() -> None:
         keeping = housekeeping(store)
-        keeping.start()
+        keeping.rounds.start()
         while not await asyncio.to_thread(marks, store):  # noqa: ASYNC110 - the database tells no event
             await asyncio.sleep(0.01)
-        await keeping.stop()
+        await keeping.rounds.stop()
 
     asyncio.run(live_shortly())
     assert marks(store) == 1

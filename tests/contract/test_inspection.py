@@ -143,7 +143,7 @@ def test_stopping_in_the_middle(store: OpenStore, clock: Clock, monkeypatch: pyt
     assert clock.now
     monkeypatch.setattr("scriba.audit.verification._CHUNK", 1)
     one = inspect(store)
-    asyncio.run(one.stop())
+    asyncio.run(one.rounds.stop())
     assert not one.verify_if_due()
     assert inspect(store).verify_if_due()
 

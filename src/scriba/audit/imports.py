@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import msgspec
 from sqlalchemy import delete, func, insert, select
 
-from scriba.audit.told import Refused, ToldEntry, moment_of, requested_provider
+from scriba.audit.told import Refused, ToldEntry, decision_of, moment_of
 from scriba.domain.ids import derive_id
-from scriba.domain.record import Decision, Hidden, ImportBatch, Source
+from scriba.domain.record import Decision, ImportBatch, Source
 from scriba.errors import InvalidInput
 from scriba.ledger.canonical import InvalidRecord
 from scriba.ledger.record import validate
@@ -183,38 +183,15 @@ class Importer:
 
 
 def _decision(org_id: str, told: ToldEntry, entry_id: str, request_id: str, timestamp: int) -> Decision:
-    return Decision(
+    return decision_of(
+        told,
         id=entry_id,
         org_id=org_id,
         request_id=request_id,
-        model=told.model,
-        allowed=told.allowed,
-        enforcement=told.enforcement,
-        policy_id=told.policy_id,
-        policy_name=told.policy_name,
-        policy_slot=told.policy_slot,
-        policy_version=told.policy_version,
-        policy_sha256=told.policy_sha256 or "",
         source=Source.IMPORT,
-        provider=told.provider or "",
-        requested_provider=requested_provider(told),
-        violation_reasons=told.violation_reasons or (),
-        violation_codes=told.violation_codes or (),
-        operation=told.operation or "",
-        canonical_model=told.canonical_model or "",
-        upstream_model=told.upstream_model or "",
-        attempt=told.attempt,
+        source_id=told.source_id or "",
+        tags=told.tags or (),
         timestamp=timestamp,
-        hidden=Hidden(
-            api_key_id=told.api_key_id or "",
-            client_request_id=told.client_request_id or "",
-            ip_address=told.ip_address or "",
-            request_sha256=told.request_sha256 or "",
-            source_id=told.source_id or "",
-            tags=told.tags or (),
-            user=told.user or "",
-            user_agent=told.user_agent or "",
-        ),
     )
 
 

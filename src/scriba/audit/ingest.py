@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from sqlalchemy import select
 
-from scriba.audit.told import Refused, ToldEntry, moment_of, read_entry, requested_provider
+from scriba.audit.told import Refused, ToldEntry, decision_of, moment_of, read_entry
 from scriba.domain.ids import mint_id
-from scriba.domain.record import Decision, Hidden, Source
+from scriba.domain.record import Decision, Source
 from scriba.domain.timestamp import format_timestamp
 from scriba.errors import Conflict, IntegrityError, InvalidInput
 from scriba.ledger.canonical import InvalidRecord
@@ -188,34 +188,13 @@ def _decision(teller: Teller, told: ToldEntry) -> Decision:
     if told.org_id not in {None, teller.org_id}:
         raise InvalidInput("`orgId` must be the organisation of the API key, or left out.", param="orgId")
     tags = tuple(dict.fromkeys((*teller.tags, *(told.tags or ())))) if teller.tags else told.tags or ()
-    return Decision(
+    return decision_of(
+        told,
         id=mint_id("audit"),
         org_id=teller.org_id,
         request_id=told.request_id or mint_id("req"),
-        model=told.model,
-        allowed=told.allowed,
-        enforcement=told.enforcement,
-        policy_id=told.policy_id,
-        policy_name=told.policy_name,
-        policy_slot=told.policy_slot,
-        policy_version=told.policy_version,
         source=Source.INGEST,
-        provider=told.provider or "",
-        requested_provider=requested_provider(told),
-        violation_reasons=told.violation_reasons or (),
-        operation=told.operation or "",
-        canonical_model=told.canonical_model or "",
-        upstream_model=told.upstream_model or "",
-        attempt=told.attempt,
+        source_id=told.id or "",
+        tags=tags,
         occurred_at=moment_of(told.timestamp, "timestamp") if told.timestamp else None,
-        hidden=Hidden(
-            api_key_id=told.api_key_id or "",
-            client_request_id=told.client_request_id or "",
-            ip_address=told.ip_address or "",
-            request_sha256=told.request_sha256 or "",
-            source_id=told.id or "",
-            tags=tags,
-            user=told.user or "",
-            user_agent=told.user_agent or "",
-        ),
     )

@@ -8,17 +8,15 @@ that nothing more can be written to are told of in the operator's log.
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import logging
-import random
-import threading
 import time
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import select
 
 from scriba.audit.last_verification import Verifications
+from scriba.audit.rounds import Rounds
 from scriba.audit.verification import DEPLOYMENT, Verifier
 from scriba.errors import ScribaError
 from scriba.ledger.canonical import InvalidRecord, check_text, document_json
@@ -65,7 +63,7 @@ class _Stopped(Exception):
 class Inspection:
     """Verifies the logs of a deployment again and again, and tells what it finds.
 
-    `start` and `stop` belong to one event loop; the work is done in a thread.
+    :ivar rounds: in which it does so, once they are started
     """
 
     def __init__(self, store: Store, control: Control) -> None:
@@ -75,21 +73,9 @@ class Inspection:
         self._task = Task(store.database, "verify")
         verifier = Verifier(store.database, store.keyring, FULL_SECONDS, self._rest)
         self._verifications = Verifications(store.database, store.keyring, verifier)
-        self._stopping = threading.Event()
+        self.rounds = Rounds(self._work, first_seconds=_FIRST_SECONDS, every_seconds=_LOOK_SECONDS)
         self._chunk_began = time.monotonic()
         self._done_at = 0
-        self._running: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        """Begin; on the event loop."""
-        self._running = asyncio.create_task(self._run())
-
-    async def stop(self) -> None:
-        """End after the chunk that is being read."""
-        self._stopping.set()
-        if self._running is not None:
-            self._running.cancel()
-            await asyncio.gather(self._running, return_exceptions=True)
 
     def verify_if_due(self) -> bool:
         """Verify all logs unless that was done within the hour, or another process is about it; returns whether it was.
@@ -131,7 +117,7 @@ class Inspection:
 
     def _rest(self, _done: int, _size: int) -> None:
         """Let others work, after a chunk."""
-        if self._stopping.wait((time.monotonic() - self._chunk_began) * _REST):
+        if self.rounds.stopping.wait((time.monotonic() - self._chunk_began) * _REST):
             raise _Stopped
         self._task.renew()
         self._chunk_began = time.monotonic()
@@ -154,20 +140,11 @@ class Inspection:
         if new:
             _log.error("The log %s of %s is not what was written: %s", log, whose, new[0])
 
-    async def _run(self) -> None:
-        wait = _FIRST_SECONDS
-        while True:
-            await asyncio.sleep(wait * random.uniform(1.0, 1.5))  # noqa: S311 - no secret; processes part ways by it
-            await asyncio.shield(asyncio.to_thread(self._work))
-            wait = _LOOK_SECONDS
-
     def _work(self) -> None:
         try:
             self.verify_if_due()
         except ScribaError as error:
             _log.error("The logs could not be verified: %s", error)
-        except Exception:  # noqa: BLE001 - the edge of a task that must go on
-            _log.exception("The logs could not be verified.")
 
 
 def _keep_new(connection: Connection, origin: str, findings: Sequence[Finding]) -> list[Finding]:

@@ -6,17 +6,15 @@ night that the deployment's name gives, so that not all deployments of the world
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import logging
-import random
-import threading
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from scriba.audit.kept import hold_document, read_kept
 from scriba.audit.retention import SERVER, Retention
+from scriba.audit.rounds import Rounds
 from scriba.domain.period import DAY
 from scriba.domain.timestamp import format_timestamp
 from scriba.errors import ScribaError
@@ -43,28 +41,18 @@ _log: Final = logging.getLogger("scriba.retention")
 class Housekeeping:
     """Marks and purges the logs of a deployment, day after day.
 
-    `start` and `stop` belong to one event loop; the work is done in threads, one at a time.
+    :ivar rounds: in which it does so, once they are started
     """
 
     def __init__(self, store: Store, control: Control, lake: Path | None) -> None:
         self._store = store
         self._control = control
-        self._stopping = threading.Event()
         self._archives = lake is not None
-        self.retention = Retention(store, lake, rest=self._stopping.wait)
         self._marked_day = -1
-        self._running: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        """Begin; on the event loop."""
-        self._running = asyncio.create_task(self._run())
-
-    async def stop(self) -> None:
-        """End after the step that is under way."""
-        self._stopping.set()
-        if self._running is not None:
-            self._running.cancel()
-            await asyncio.gather(self._running, return_exceptions=True)
+        self.rounds = Rounds(
+            self._work, first_seconds=_FIRST_SECONDS, every_seconds=_EVERY_SECONDS, at_start=self._try_marks
+        )
+        self.retention = Retention(store, lake, rest=self.rounds.stopping.wait)
 
     def kept(self, org_id: str) -> Kept:
         """Return how long entries are kept, what is left of them, what is held, and when the next purge is."""
@@ -100,20 +88,12 @@ class Housekeeping:
         try:
             for org_id in self._control.refresh().organisations:
                 for name in MARKED:
-                    if self._stopping.is_set():
+                    if self.rounds.stopping.is_set():
                         return results
                     results.append(self.retention.purge_safely(org_id, name, SERVER, lambda *_: task.renew()))
         finally:
-            task.give_back(done=not self._stopping.is_set())
+            task.give_back(done=not self.rounds.stopping.is_set())
         return results
-
-    async def _run(self) -> None:
-        wait = _FIRST_SECONDS
-        await asyncio.to_thread(self._try_marks)
-        while True:
-            await asyncio.sleep(wait * random.uniform(1.0, 1.5))  # noqa: S311 - no secret; processes part ways by it
-            await asyncio.shield(asyncio.to_thread(self._work))
-            wait = _EVERY_SECONDS
 
     def _try_marks(self) -> None:
         try:

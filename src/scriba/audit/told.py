@@ -14,13 +14,14 @@ import msgspec
 
 from scriba.audit.entry import EntryOutcome
 from scriba.domain.nearest import did_you_mean
+from scriba.domain.record import Decision, Hidden, Source
 from scriba.domain.timestamp import InvalidTimestamp, parse_timestamp
 from scriba.errors import InvalidInput
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Refused", "ToldEntry", "check_names", "moment_of", "read_entry", "requested_provider"]
+__all__ = ["Refused", "ToldEntry", "check_names", "decision_of", "moment_of", "read_entry", "requested_provider"]
 
 _RFC3339: Final = re.compile(
     r"\d{4}-\d{2}-\d{2}[Tt ]([01]\d|2[0-3]):\d{2}:\d{2}(\.\d{1,6})?([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)",
@@ -151,6 +152,55 @@ def requested_provider(told: ToldEntry) -> str:
         if match := _ASKED_FOR.match(reason):
             return match[1]
     return ""
+
+
+def decision_of(
+    told: ToldEntry,
+    *,
+    id: str,  # noqa: A002 - the name in the record
+    org_id: str,
+    request_id: str,
+    source: Source,
+    source_id: str,
+    tags: tuple[str, ...],
+    occurred_at: int | None = None,
+    timestamp: int | None = None,
+) -> Decision:
+    """Make the record of an entry: what is not given here is as it was told."""
+    return Decision(
+        id=id,
+        org_id=org_id,
+        request_id=request_id,
+        model=told.model,
+        allowed=told.allowed,
+        enforcement=told.enforcement,
+        policy_id=told.policy_id,
+        policy_name=told.policy_name,
+        policy_slot=told.policy_slot,
+        policy_version=told.policy_version,
+        policy_sha256=told.policy_sha256 or "",
+        source=source,
+        provider=told.provider or "",
+        requested_provider=requested_provider(told),
+        violation_reasons=told.violation_reasons or (),
+        violation_codes=told.violation_codes or (),
+        operation=told.operation or "",
+        canonical_model=told.canonical_model or "",
+        upstream_model=told.upstream_model or "",
+        attempt=told.attempt,
+        occurred_at=occurred_at,
+        timestamp=timestamp,
+        hidden=Hidden(
+            api_key_id=told.api_key_id or "",
+            client_request_id=told.client_request_id or "",
+            ip_address=told.ip_address or "",
+            request_sha256=told.request_sha256 or "",
+            source_id=source_id,
+            tags=tags,
+            user=told.user or "",
+            user_agent=told.user_agent or "",
+        ),
+    )
 
 
 _NAMES: Final = frozenset(field.encode_name for field in msgspec.structs.fields(ToldEntry))
