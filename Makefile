@@ -6,7 +6,7 @@ $(error Scriba needs Python 3.11 or newer. Install it, e.g. `apt-get install pyt
 endif
 
 BIN := .venv/bin
-SOURCES := src tests bench scripts
+NPM := tests/clients/npm
 
 .DEFAULT_GOAL := help
 .PHONY: help run setup setup-dev test lint format types pytest bench-gateway lock clean
@@ -34,10 +34,13 @@ lint: setup-dev ## Check style, format and the direction of imports
 types: setup-dev ## Check the types
 	$(BIN)/mypy
 
-pytest: setup-dev ## Run every test (ARGS="tests/unit -k settings")
+pytest: setup-dev $(NPM)/node_modules ## Run every test (ARGS="tests/unit -k settings")
 	$(BIN)/python scripts/browser.py
-	$(BIN)/npm ci --prefix tests/clients/npm --ignore-scripts --no-audit --no-fund --silent
 	$(BIN)/pytest -n 2 $(ARGS)
+
+$(NPM)/node_modules: $(NPM)/package-lock.json | setup-dev
+	NODE_USE_SYSTEM_CA=1 $(BIN)/npm ci --prefix $(NPM) --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
 
 format: setup-dev ## Format the code
 	$(BIN)/ruff check --fix .
@@ -52,7 +55,7 @@ lock: ## Write both lock files anew, with the newest versions that pyproject.tom
 		-o requirements-dev.lock
 
 clean: ## Remove the environment and all caches; data stays
-	rm -rf .venv dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf .venv $(NPM)/node_modules dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find src tests bench scripts -name __pycache__ -prune -exec rm -rf {} +
 
 LOCK := --upgrade --universal --generate-hashes --no-header --no-annotate --python-version 3.11 --quiet
