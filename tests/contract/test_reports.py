@@ -85,6 +85,18 @@ def test_what_was_verified_is_stated(store: OpenStore) -> None:
     assert report["verifiedAt"] <= report["generatedAt"]
 
 
+def test_a_period_that_is_not_over_is_told(store: OpenStore) -> None:
+    """Promise: nobody takes the report of a month that goes on for that of the whole month, now or computed again."""
+    reports = reports_of(store)
+    going_on = ask(store, reports, startDate="2025-01-01", endDate="9999-12-31")
+    again: dict[str, Any] = report_fields(reports.again(store.organisation.id, going_on["id"]))
+    for report in (going_on, again):
+        assert report["findings"][0].startswith("The period was not over on ")
+        assert report["complianceStatus"] == "COMPLIANT"
+    for over in ({"period": "2025-01"}, {"startDate": "2025-01-01"}):
+        assert not any("not over" in finding for finding in ask(store, reports, **over)["findings"])
+
+
 def test_a_changed_record_makes_it_not_compliant(store: OpenStore) -> None:
     """Promise: the report is written all the same, and says what the verification found, also in other processes."""
     old(store)

@@ -81,6 +81,8 @@ def _warnings(report: Report) -> Iterator[str]:
 
 def _remarks(report: Report) -> Iterator[str]:
     figures = report.figures
+    if report.question.end > report.generated_at:
+        yield f"The period was not over on {spoken(report.generated_at)}: what is logged later is not counted."
     if not figures.total.requests:
         yield "There was no request in this period."
     elif not figures.entries.warned and not figures.entries.defied:
