@@ -19,10 +19,14 @@ if TYPE_CHECKING:
     from scriba.audit.span import Span
     from scriba.storage.holds import Hold
 
-__all__ = ["LEAST_DAYS", "HoldDocument", "Kept", "KeptLog", "hold_document", "read_kept", "shortness"]
+__all__ = ["ADVICE", "LEAST_DAYS", "HoldDocument", "Kept", "KeptLog", "hold_document", "read_kept", "shortness"]
 
 LEAST_DAYS: Final = 183
 """Days below which people are told of Article 26(6) of the EU AI Act (Regulation 2024/1689): six months."""
+ADVICE: Final = (
+    "Article 26(6) of the EU AI Act asks deployers of high-risk AI systems to keep their logs for at least six months "
+    f"({LEAST_DAYS} days)."
+)
 
 
 class KeptLog(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -71,10 +75,7 @@ def shortness(days: int) -> str | None:
     """Return what people should know about a retention; None if it is long enough for all we know."""
     if days >= LEAST_DAYS:
         return None
-    return (
-        f"Entries are kept for {days} days. Article 26(6) of the EU AI Act asks deployers of high-risk AI systems to "
-        f"keep their logs for at least six months ({LEAST_DAYS} days)."
-    )
+    return f"Entries are kept for {days} days. {ADVICE}"
 
 
 def read_kept(connection: Connection, org_id: str) -> Kept:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from sqlalchemy import func, select
 
-from scriba.audit.kept import LEAST_DAYS, shortness
+from scriba.audit.kept import ADVICE, LEAST_DAYS, shortness
 from scriba.cli.data_folder import check_data_folder, nearest_present
 from scriba.cli.failure import NO, UNREACHABLE
 from scriba.cli.opening import database_of, is_empty
@@ -163,7 +163,7 @@ def _retention(database: Database) -> list[Finding]:
         return []
     days, name = short[0]
     others = f" and {counted(len(short) - 1, 'other organisation')} less than {LEAST_DAYS}" if short[1:] else ""
-    return [Finding("retention", f"{name} keeps entries for {days} days{others}.", remedy=shortness(days) or "")]
+    return [Finding("retention", f"{name} keeps entries for {days} days{others}.", remedy=ADVICE)]
 
 
 def _webhooks(database: Database) -> list[Finding]:

@@ -150,7 +150,7 @@ def _tell(tally: _Tally, side_file: Path, *, as_json: bool) -> None:
     if as_json:
         print_json(tally.document(side_file))
         return
-    click.echo(f"Imported {_entries(tally.imported)}, {tally.rate} a second.")
+    click.echo(f"Imported {_entries(tally.imported)}{f', {tally.rate} a second' if tally.imported else ''}.")
     if tally.skipped:
         click.echo(f"{_entries(tally.skipped)} had been imported before.")
     if tally.refused:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 import click
 
+from scriba.errors import NotFound
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -29,11 +31,16 @@ output_option = click.option(
 
 @contextmanager
 def open_output(path: Path) -> Iterator[BinaryIO]:
-    """Open the file, or standard output for `-`. A file that was there stays until the new one is whole."""
+    """Open the file, or standard output for `-`. A file that was there stays until the new one is whole.
+
+    :raises NotFound: if the folder it is to be in does not exist
+    """
     if path == STANDARD_OUTPUT:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
+    if not path.parent.is_dir():
+        raise NotFound(f"There is no folder {path.parent}.", hint="Make it, or name another.", param="output")
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with part.open("wb") as file:

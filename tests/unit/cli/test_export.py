@@ -53,6 +53,13 @@ def test_columns(scriba: Scriba, tmp_path: Path, entries: list[str]) -> None:
     assert not (tmp_path / "other.csv").exists()
 
 
+def test_a_folder_that_is_not_there(scriba: Scriba, entries: list[str]) -> None:
+    """Promise: whoever names a folder that does not exist is told its name, and not that of a file of ours."""
+    assert entries
+    result = scriba("export", "--org", "acme", "-o", "reports/november.csv")
+    assert (result.code, "There is no folder reports." in result.err) == (2, True)
+
+
 def test_what_is_stopped_leaves_nothing(
     scriba: Scriba, tmp_path: Path, entries: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

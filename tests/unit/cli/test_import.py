@@ -70,6 +70,7 @@ def test_running_it_again_adds_nothing(scriba: Scriba) -> None:
     again = scriba("import", "history.ndjson", "--org", "acme")
     assert again.code == 0
     assert "2 entries had been imported before" in again.out
+    assert "a second" not in again.out  # nothing was imported, at whatever rate
     file.write_text(lines({**ENTRY, "requestId": "new"}, ENTRY))
     assert scriba("import", "history.ndjson", "--org", "acme", "--json").json["imported"] == 1
     assert len(logged(scriba)) == 3
