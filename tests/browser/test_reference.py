@@ -30,6 +30,7 @@ def test_every_operation_can_be_reached(open_page: OpenPage) -> None:
     expect(operations).to_have_count(len(ACCESS))
     expect(operations.locator(".curl")).to_have_count(len(ACCESS))
     expect(operations.locator(".roles")).to_have_count(len(ACCESS))
+    expect(operations.locator(".curl").filter(has_text="curl -N ")).to_have_count(1)  # a stream, told as it comes
     link = page.get_by_role("link", name="PATCH /governance/{id}")
     link.click()
     expect(page.locator(":target")).to_have_text("PATCH /governance/{id}")

@@ -115,7 +115,7 @@ def _operation(document: dict[str, Any], method: str, path: str, operation: dict
         fields=fields,
         body=_media(content),
         answers=[_answer(document, status, answer) for status, answer in sorted(operation["responses"].items())],
-        curl=_curl(method, path, needs_key="x-roles" in operation, content=content),
+        curl=_curl(method, path, operation),
     )
 
 
@@ -164,12 +164,14 @@ def _named(reference: str) -> str:
     return reference.rpartition("/")[2]
 
 
-def _curl(method: str, path: str, *, needs_key: bool, content: dict[str, Any]) -> str:
+def _curl(method: str, path: str, operation: dict[str, Any]) -> str:
     """Return a line for a shell that works once address, key and what stands in braces are filled in."""
-    parts = ["curl", *([] if method == "GET" else ["-X", method]), f'"$SCRIBA_URL{path}"']
-    if needs_key:
+    answered = operation["responses"].get("200", {}).get("content", {})
+    unbuffered = ["-N"] if [*answered] == ["text/event-stream"] else []
+    parts = ["curl", *unbuffered, *([] if method == "GET" else ["-X", method]), f'"$SCRIBA_URL{path}"']
+    if "x-roles" in operation:
         parts += ["-H", '"Authorization: Bearer $SCRIBA_KEY"']
-    if content:
+    if content := operation.get("requestBody", {}).get("content", {}):
         body = '{"model": "sandbox/echo", "messages": []}' if path.endswith("/chat/completions") else "{…}"
         parts += ["-H", f'"Content-Type: {next(iter(content))}"', "-d", f"'{body}'"]
     return " ".join(parts)
