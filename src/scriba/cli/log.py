@@ -21,7 +21,7 @@ from scriba.cli.options import config_option, json_option, org_option
 from scriba.cli.show import print_json, print_table
 from scriba.domain.filter import parse_filters
 from scriba.domain.window import DEFAULT_LIMIT, MAX_LIMIT
-from scriba.errors import NotFound
+from scriba.errors import InvalidInput, NotFound
 from scriba.policy.reasons import short_reasons
 
 if TYPE_CHECKING:
@@ -157,10 +157,18 @@ def _find(opened: Opened, entry_id: str, org: str | None) -> Detail:
     audit_log = AuditLog(opened.store.database)
     if org is not None:
         return audit_log.get(opened.control.find_organisation(org).id, entry_id)
-    for org_id in opened.control.state.organisations:
+    found: dict[str, Detail] = {}
+    for organisation in opened.control.state.organisations.values():
         with suppress(NotFound):
-            return audit_log.get(org_id, entry_id)
-    raise NotFound(f"There is no entry {entry_id!r}.", param="id", hint="`scriba log query` lists entries.")
+            found[organisation.name] = audit_log.get(organisation.id, entry_id)
+    if not found:
+        raise NotFound(f"There is no entry {entry_id!r}.", param="id", hint="`scriba log query` lists entries.")
+    if len(found) > 1:  # an import keeps the ids of its source, which may be another organisation here
+        names = " and ".join(sorted(found))
+        raise InvalidInput(
+            f"There is an entry {entry_id!r} in each of {names}.", param="org", hint="Choose with --org."
+        )
+    return found.popitem()[1]
 
 
 def _nothing(page: Page, name: str, *, is_filtered: bool) -> str:

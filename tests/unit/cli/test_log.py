@@ -146,6 +146,18 @@ def test_show_tells_everything_about_one_entry(scriba: Scriba, acme: str, entrie
     assert all(reason in shown for reason in CHINA)
 
 
+def test_show_guesses_no_organisation(scriba: Scriba, acme: str, entries: list[str]) -> None:
+    """Promise: an id that an import brought into a second organisation is never answered with the wrong entry."""
+    other = scriba("org", "create", "other", "--json").json["id"]
+    with open_existing(None) as opened, opened.store.database.write() as connection:
+        copy = a_decision(other, id=entries[0], model="a-copy")
+        opened.store.hot.append(connection, [pending(LogId(other, LogName.REQUESTS), copy)])
+    result = scriba("log", "show", entries[0])
+    assert (result.code, "in each of acme and other" in result.err, "--org" in result.err) == (2, True, True)
+    assert scriba("log", "show", entries[0], "--org", "acme", "--json").json["orgId"] == acme
+    assert scriba("log", "show", entries[0], "--org", "other", "--json").json["model"] == "a-copy"
+
+
 def test_show_finds_nothing_in_another_organisation(scriba: Scriba, entries: list[str]) -> None:
     """Just as if it did not exist."""
     assert scriba("org", "create", "other").code == 0
