@@ -35,8 +35,8 @@ def progress(what: str) -> Iterator[Advance]:
 def _bar(what: str) -> Iterator[Advance]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(what, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+        task = bar.add_task(what, total=None, visible=False)  # work that is done already shows nothing
+        yield lambda done, total: bar.update(task, completed=done, total=total, visible=True)
 
 
 class _Minutely:

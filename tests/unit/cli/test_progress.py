@@ -34,4 +34,15 @@ def test_on_a_terminal_it_is_a_bar_that_goes_away(
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     with progress("Verifying requests") as advance:
         advance(5, 20)
-    assert capsys.readouterr().out == ""
+    shown = capsys.readouterr()
+    assert (shown.out, "Verifying requests" in shown.err) == ("", True)
+
+
+def test_work_that_is_done_already_shows_no_bar(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Promise: a second start of the demo does not say that it makes anything."""
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    with progress("Making a month of sample decisions"):
+        pass
+    assert "Making" not in capsys.readouterr().err
