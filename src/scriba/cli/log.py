@@ -142,10 +142,9 @@ def _follow(audit_log: AuditLog, org_id: str, filters: Filters, lines: int) -> I
 def _told(entry: Entry) -> str:
     verdict = verdict_of(entry)
     decision = click.style(f"{verdict:<8}", fg=_COLOURS[verdict])
+    provider = entry.provider or entry.requested_provider or "none"
     reasons = "; ".join(short_reasons(entry.violation_reasons))
-    return "  ".join(
-        (_time(entry), decision, entry.id, entry.model, entry.provider or "none", entry.policy_name, reasons)
-    )
+    return "  ".join((_time(entry), decision, entry.id, entry.model, provider, entry.policy_name, reasons))
 
 
 def _asked(given: dict[str, tuple[str, ...]]) -> Filters:

@@ -66,7 +66,7 @@ def create(name: str, tier: str, retention_days: int | None, config: Path | None
     if as_json:
         print_json(_document(created))
         return
-    click.echo(f"Created the organisation {created.name} ({created.id}).")
+    click.echo(f"Created the organisation {created.name} ({created.id}). {_kept(created)}")
     click.echo(f"Next, a key for an application: scriba key create --org {created.name} --role app")
 
 
@@ -112,9 +112,13 @@ def update(
     if as_json:
         print_json(_document(updated))
         return
-    click.echo(f"Entries of {updated.name} are kept for {updated.retention} days from now on.")
-    if (notice := shortness(updated.retention)) is not None:
-        click.echo(notice)
+    click.echo(f"From now on: {_kept(updated)}")
+
+
+def _kept(organisation: Organisation) -> str:
+    """Say how long entries are kept, and what it means if that is short."""
+    said = shortness(organisation.retention) or f"Entries are kept for {organisation.retention} days."
+    return f"{said} To change it: scriba org update {organisation.name} --retention-days N"
 
 
 def _document(organisation: Organisation) -> dict[str, object]:

@@ -108,7 +108,9 @@ class Deliveries:
         )
         row = connection.execute(query).one_or_none() if is_id(delivery_id, "dlv") else None
         if row is None:
-            raise NotFound(f"There is no delivery {delivery_id!r}.", param="id")
+            raise NotFound(
+                f"There is no delivery {delivery_id!r}.", param="id", hint="It may be older than the history."
+            )
         return row
 
 

@@ -226,7 +226,9 @@ class Endpoints:
         query = query.with_for_update() if for_change else query
         row = connection.execute(query).one_or_none() if is_id(endpoint_id, "evsub") else None
         if row is None:
-            raise NotFound(f"There is no endpoint {endpoint_id!r}.", param="id")
+            raise NotFound(
+                f"There is no endpoint {endpoint_id!r}.", param="id", hint="`scriba webhook list` shows them."
+            )
         return endpoint_of(row)
 
     def _store(self, connection: Connection, endpoint: Endpoint) -> None:

@@ -175,7 +175,7 @@ def _of_organisation(connection: Connection, org_id: str, *, active: bool) -> li
 def _find(connection: Connection, org_id: str, hold_id: str) -> Hold:
     row = connection.execute(select(holds).where(holds.c.id == hold_id, holds.c.org_id == org_id)).one_or_none()
     if row is None:
-        raise NotFound(f"There is no hold {hold_id!r}.", param="id")
+        raise NotFound(f"There is no hold {hold_id!r}.", param="id", hint="`scriba hold list` shows them.")
     return _hold(row)
 
 
