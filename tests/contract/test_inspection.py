@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -136,6 +137,16 @@ def test_a_log_that_cannot_be_written_to(store: OpenStore, clock: Clock, caplog:
         errors = [record for record in caplog.records if record.name == "scriba.integrity"]
         assert {record.levelno for record in errors} == {logging.ERROR}
         assert any("Record 1 was changed" in record.message for record in errors)
+
+
+def test_requests_have_most_of_the_process(store: OpenStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Promise: whatever a piece of a verification took, four times as much is left to requests before the next one."""
+    one = inspect(store)
+    rests: list[float] = []
+    monkeypatch.setattr(one.rounds.stopping, "wait", rests.append)
+    one._chunk_began = time.monotonic() - 2
+    one._rest(1_000, 2_000)
+    assert [seconds >= 8 for seconds in rests] == [True]
 
 
 def test_stopping_in_the_middle(store: OpenStore, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
