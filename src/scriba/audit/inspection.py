@@ -2,8 +2,8 @@
 
 What is new is verified every hour and everything once a day, resting after each piece four times as long as it took:
 a fifth of the process is what requests can spare. What is found for the first time is an `integrity.failed` event in
-the log `admin` of the organisation, from which webhooks follow; each finding is a document that is kept by its hash, and
-so is told once. Logs that nothing more can be written to are told of in the operator's log.
+the log `admin` of the organisation, from which webhooks follow; each finding is a document that is kept by its hash,
+and so is told once. Logs that nothing more can be written to are told of in the operator's log.
 """
 
 from __future__ import annotations
